@@ -23,7 +23,9 @@ export type ErrorCode =
   | "PROTOCOL"
   | "UNAUTHORIZED"
   | "TIMEOUT"
-  | "UNSAFE_ACTION";
+  | "UNSAFE_ACTION"
+  | "RUN_BUSY"
+  | "INTERRUPTED";
 
 /** Parts of a message, joined in a fixed order: what happened, expected, got, what to do. */
 export interface ErrorParts {

@@ -43,14 +43,18 @@ export interface Env<O = unknown, A = unknown> {
 /** A batch of observations: arrays with a leading axis N, in the container that the space prescribes. */
 export type ObservationBatch = NdArray | readonly ObservationBatch[] | { readonly [key: string]: ObservationBatch };
 
-/** One typed info column over the sub-environments; rows where `mask` is 0 carry no value. */
+/** One info column over the sub-environments; rows where `mask` is 0 carry no value. */
 export interface InfoColumn {
-  readonly values: NdArray | readonly unknown[];
+  /** Numbers: a typed array [N, …]. An info that is itself a record: nested columns. Anything else: a list of N. */
+  readonly values: NdArray | readonly unknown[] | InfoBatch;
+  /** bool [N]: which sub-environments supplied the fact. */
   readonly mask: NdArray<"bool">;
 }
 
-/** Facts about a batched step, by name. */
-export type InfoBatch = Record<string, InfoColumn>;
+/** Facts about a batched step, by name; `infoAt(infos, i)` of infos.ts gives one row as a plain record. */
+export interface InfoBatch {
+  readonly [name: string]: InfoColumn;
+}
 
 /** Result of a (masked) reset. Rows outside the mask keep their last observation. */
 export interface ResetBatch<O = ObservationBatch> {
@@ -99,11 +103,19 @@ export interface VectorResetOptions {
 /**
  * N copies stepped together; promises, because models, workers and sockets are asynchronous.
  *
- * An implementation is the *primitive*: `metadata.autoreset` is "disabled", `step` steps the rows in `mask` (all when
- * absent) and `reset` resets the rows in `mask`. `autoreset.ts` derives NEXT_STEP and SAME_STEP from it.
+ * An implementation is the *primitive*: `metadata.autoreset` is "disabled" and it keeps four rules.
+ * 1. `step(actions, mask)` steps the rows in `mask` (all when absent). The other rows keep their last observation and
+ *    report reward 0, both flags 0, `valid` 0 and no info.
+ * 2. `reset({ mask })` resets the rows in `mask` (all when absent); the other rows keep observation and generator.
+ *    Seeds of rows outside the mask are ignored; without a seed a row's generator runs on.
+ * 3. `actions` and `mask` belong to the caller: they are neither kept nor changed. Returned arrays belong to the
+ *    environment and may be reused by the next `step` or `reset`; `reset` leaves the rewards and flags of the last step.
+ * 4. Stepping a row that has ended is the caller's mistake; `autoreset.ts` never does it.
+ *
+ * `autoreset.ts` derives NEXT_STEP, SAME_STEP and a guarded DISABLED from these rules for every kind of environment.
  * @source Gymnasium 1.4 `gymnasium/vector/vector_env.py`
  */
-export interface VectorEnv<O = ObservationBatch, A extends NdArray | unknown = NdArray> {
+export interface VectorEnv<O = ObservationBatch, A = NdArray> {
   readonly numEnvs: number;
   readonly singleObservationSpace: Space;
   readonly singleActionSpace: Space;
@@ -112,9 +124,13 @@ export interface VectorEnv<O = ObservationBatch, A extends NdArray | unknown = N
   readonly metadata: EnvMetadata;
   reset(options?: VectorResetOptions): Promise<ResetBatch<O>>;
   step(actions: A, mask?: NdArray<"bool">): Promise<StepBatch<O>>;
+  /** `reset` and `step` without promises, present (both or neither) where nothing has to be waited for. */
+  resetSync?(options?: VectorResetOptions): ResetBatch<O>;
+  stepSync?(actions: A, mask?: NdArray<"bool">): StepBatch<O>;
   /** One frame per sub-environment. */
   render?(): Promise<readonly (Frame | undefined)[]>;
   snapshot?(): Snapshot;
   restore?(snapshot: Snapshot): void;
+  /** Idempotent. */
   close(): Promise<void>;
 }

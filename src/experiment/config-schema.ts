@@ -144,17 +144,16 @@ function typeName(schema: AnySchema): string {
 }
 
 function numberName(schema: AnySchema): string {
-  const { minimum, exclusiveMinimum, maximum, exclusiveMaximum, format } = schema._zod.bag as Record<
-    string,
-    unknown
-  >;
-  const integer = format === "safeint";
-  const bounds: string[] = [];
-  if (exclusiveMinimum !== undefined) bounds.push(`> ${String(exclusiveMinimum)}`);
-  else if (minimum !== undefined && minimum !== Number.MIN_SAFE_INTEGER) bounds.push(`>= ${String(minimum)}`);
-  if (exclusiveMaximum !== undefined) bounds.push(`< ${String(exclusiveMaximum)}`);
-  else if (maximum !== undefined && maximum !== Number.MAX_SAFE_INTEGER) bounds.push(`<= ${String(maximum)}`);
-  return [integer ? "integer" : "number", ...bounds].join(" ");
+  const bag = schema._zod.bag as Record<string, number | string | undefined>;
+  const bound = (key: string, sign: string): string[] => {
+    const value = bag[key];
+    return value === undefined || Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER
+      ? []
+      : [`${sign} ${value}`];
+  };
+  const low = bag.exclusiveMinimum === undefined ? bound("minimum", ">=") : bound("exclusiveMinimum", ">");
+  const high = bag.exclusiveMaximum === undefined ? bound("maximum", "<=") : bound("exclusiveMaximum", "<");
+  return [bag.format === "safeint" ? "integer" : "number", ...low, ...high].join(" ");
 }
 
 function description(schema: AnySchema): string {

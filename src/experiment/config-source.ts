@@ -13,7 +13,7 @@ export type FieldPath = readonly (string | number)[];
 export interface ConfigSource {
   readonly values: Record<string, unknown>;
   /** Where the field, or its nearest written ancestor, was set: `file:line:col`, or the override's own text. */
-  locate(path: FieldPath): string;
+  readonly locate: (path: FieldPath) => string;
 }
 
 interface Tree {

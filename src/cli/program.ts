@@ -1,0 +1,70 @@
+/** @file The commands of `reverie` and their options; each command's work is loaded when it is called. */
+
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { ReverieError } from "../core/errors.ts";
+
+/** Exit codes, documented in docs/experiments.md. */
+export const exitCodes = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+const usageErrors = new Set(["INVALID_CONFIG", "UNKNOWN_NAME", "INVALID_ARGUMENT"]);
+
+function integer(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("expected an integer >= 0");
+  return value;
+}
+
+function buildProgram(): Command {
+  const program = new Command("reverie")
+    .description("Reinforcement learning inside learned worlds.")
+    .option("--debug", "print stack traces of errors")
+    .showHelpAfterError("(see reverie --help)")
+    .exitOverride();
+  program
+    .command("run")
+    .description("run the experiment that a YAML file describes")
+    .argument("<yaml>", "config file")
+    .argument("[overrides...]", "fields to change, as in policy.horizon=20")
+    .option("--run-dir <folder>", "folder of the run (default: runs/<name>-<seed>-<time>)")
+    .option("--seed <n>", "same as seed=n", integer)
+    .action(async (yaml: string, overrides: string[], options: { runDir?: string; seed?: number }) =>
+      (await import("./run.ts")).run(yaml, overrides, options),
+    );
+  program
+    .command("resume")
+    .description("go on with a run that was stopped or killed")
+    .argument("<run>", "folder of the run")
+    .action(async (path: string) => (await import("./run.ts")).resume(path));
+  program
+    .command("evaluate")
+    .description("judge a finished run again and rewrite its tables and report")
+    .argument("<run>", "folder of the run")
+    .option("--episodes <n>", "episodes per row", integer)
+    .action(async (path: string, options: { episodes?: number }) =>
+      (await import("./evaluate.ts")).evaluate(path, options),
+    );
+  return program;
+}
+
+/** Run the command line; returns the exit code and never throws. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const program = buildProgram();
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return exitCodes.ok;
+  } catch (error) {
+    return report(error, program.opts<{ debug?: boolean }>().debug === true);
+  }
+}
+
+function report(error: unknown, debug: boolean): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  const known = error instanceof ReverieError;
+  process.stderr.write(
+    `${debug && error instanceof Error ? error.stack : `error: ${(error as Error).message}`}\n`,
+  );
+  if (!known && !debug) process.stderr.write("(an unexpected error: --debug shows where)\n");
+  if (!known) return exitCodes.failed;
+  if (error.code === "INTERRUPTED") return exitCodes.interrupted;
+  return usageErrors.has(error.code) ? exitCodes.usage : exitCodes.failed;
+}

@@ -1,0 +1,28 @@
+/** @file The contract of an experiment: a config schema and the stages that its run goes through. */
+
+import type { z } from "zod";
+import type { RunFields } from "./config-schema.ts";
+import type { PlayWorld } from "./play.ts";
+import type { Stage, StageContext } from "./stages.ts";
+
+/** Settings of `reverie evaluate`. */
+export interface EvaluateOptions {
+  /** Episodes per row of the table; the config's own number unless given. */
+  readonly episodes?: number;
+}
+
+/** An entry of the registry, under the name that a config's `experiment:` field gives. */
+export interface Experiment<C extends RunFields = RunFields> {
+  /** One sentence for lists and help. */
+  readonly title: string;
+  /** Made with `runFields`; no transforms, so that the resolved config is a config too. */
+  readonly schema: z.ZodType<C>;
+  stages(config: C): readonly Stage<C>[];
+  /** Judge a run from its folder again and write its tables. */
+  evaluate?(config: C, context: StageContext, options: EvaluateOptions): Promise<void>;
+  /** One world, or two to be driven side by side (the real one first), for `reverie play`. */
+  play?(config: C, runPath: string): Promise<PlayWorld[]>;
+}
+
+/** All experiments by name. An entry's own config type is known to it alone: its schema is checked before its stages run. */
+export type Experiments = Readonly<Record<string, Experiment>>;

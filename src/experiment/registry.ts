@@ -1,0 +1,6 @@
+/** @file The only file that names implementations: every experiment by the name that a config gives it. */
+
+import type { Experiments } from "./experiment.ts";
+
+/** All experiments by the name in a config's `experiment:` field. */
+export const experiments: Experiments = {};

@@ -1,0 +1,186 @@
+/** @file From a config file, or from a run's folder, to a finished run: the functions behind `reverie run`, `resume` and `evaluate`. */
+
+import { join } from "node:path";
+import { ReverieError, fail, nearestName } from "../core/errors.ts";
+import type { ConfigSource } from "./config-source.ts";
+import type { RunFields } from "./config-schema.ts";
+import { parseConfig, withName } from "./config.ts";
+import { kindOf, readConfig } from "./config-source.ts";
+import type { EvaluateOptions, Experiment, Experiments } from "./experiment.ts";
+import { openMetrics } from "./metrics.ts";
+import type { Output } from "./progress.ts";
+import { openProgress } from "./progress.ts";
+import type { RunDir } from "./run-dir.ts";
+import { createRunDir, openRunDir, readTables, requireRun } from "./run-dir.ts";
+import type { Stage } from "./stages.ts";
+import { runStages } from "./stages.ts";
+import type { ResultTable } from "./table.ts";
+import { tableText } from "./table.ts";
+
+/** Options of every run. */
+export interface RunOptions {
+  /** Folder of a new run; `runs/<name>-<seed>-<timestamp>` unless given. */
+  readonly runDir?: string;
+  /** Same as the override `seed=N`. */
+  readonly seed?: number;
+  readonly output?: Output;
+  readonly signal?: AbortSignal;
+  /** False leaves SIGINT and SIGTERM to the caller. */
+  readonly handleSignals?: boolean;
+  /** What is run instead of the registry's experiments. */
+  readonly experiments?: Experiments;
+}
+
+/** A finished run. */
+export interface RunResult {
+  /** Absolute path of the folder. */
+  readonly path: string;
+  readonly tables: readonly ResultTable[];
+}
+
+async function allExperiments(options: RunOptions): Promise<Experiments> {
+  return options.experiments ?? (await import("./registry.ts")).experiments;
+}
+
+/** The experiment that a config names. @throws INVALID_CONFIG, UNKNOWN_NAME */
+async function experimentOf(source: ConfigSource, options: RunOptions): Promise<Experiment> {
+  const experiments = await allExperiments(options);
+  const name = source.values.experiment;
+  if (typeof name !== "string") {
+    fail({
+      code: "INVALID_CONFIG",
+      what: `${source.locate(["experiment"])}: "experiment" names what to run`,
+      expected: `one of ${Object.keys(experiments).join(", ")}`,
+      got: kindOf(name),
+      fix: "set experiment",
+    });
+  }
+  if (!Object.hasOwn(experiments, name)) {
+    const known = Object.keys(experiments);
+    const near = nearestName(name, known);
+    fail({
+      code: "UNKNOWN_NAME",
+      what: `${source.locate(["experiment"])}: unknown experiment "${name}"`,
+      expected: `one of ${known.join(", ")}`,
+      fix: near === undefined ? "use one of these" : `did you mean "${near}"?`,
+    });
+  }
+  return experiments[name];
+}
+
+async function loadRun(
+  path: string,
+  overrides: readonly string[],
+  options: RunOptions,
+): Promise<{ experiment: Experiment; config: RunFields }> {
+  const source = withName(readConfig(path, overrides), path);
+  const experiment = await experimentOf(source, options);
+  return { experiment, config: parseConfig(experiment.schema, source) };
+}
+
+/**
+ * Start a new run.
+ * @param configPath YAML file; a run's own `config.yaml` repeats that run
+ * @throws INVALID_CONFIG, UNKNOWN_NAME, INTERRUPTED, STORAGE_FULL, and what the stages throw
+ */
+export async function runExperiment(
+  configPath: string,
+  overrides: readonly string[] = [],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const seeded = options.seed === undefined ? overrides : [...overrides, `seed=${options.seed}`];
+  const { experiment, config } = await loadRun(configPath, seeded, options);
+  return work(createRunDir(config, options.runDir), options, (runDir) =>
+    goThrough(experiment.stages(config), config, runDir, options),
+  );
+}
+
+/** Go on with a run from its folder alone; stages already done are skipped. @throws like `runExperiment` */
+export async function resumeExperiment(path: string, options: RunOptions = {}): Promise<RunResult> {
+  requireRun(path);
+  const { experiment, config } = await loadRun(join(path, "config.yaml"), [], options);
+  return work(openRunDir(path), options, (runDir) =>
+    goThrough(experiment.stages(config), config, runDir, options),
+  );
+}
+
+function goThrough(
+  stages: readonly Stage<RunFields>[],
+  config: RunFields,
+  runDir: RunDir,
+  o: RunOptions,
+): Promise<void> {
+  const { output, signal, handleSignals } = o;
+  return runStages(stages, config, runDir, { seed: config.seed, output, signal, handleSignals });
+}
+
+/** Judge a run again from its folder and rewrite its tables and report. @throws NOT_SUPPORTED, and as `runExperiment` */
+export async function evaluateRun(
+  path: string,
+  evaluation: EvaluateOptions = {},
+  options: RunOptions = {},
+): Promise<RunResult> {
+  requireRun(path);
+  const { experiment, config } = await loadRun(join(path, "config.yaml"), [], options);
+  if (experiment.evaluate === undefined) {
+    fail({ code: "NOT_SUPPORTED", what: `experiment "${config.experiment}" has no evaluation of its own` });
+  }
+  const stage: Stage<RunFields> = {
+    name: "evaluate",
+    run: async (c, context) => experiment.evaluate?.(c, context, evaluation),
+  };
+  return work(openRunDir(path), options, (runDir) => evaluateOnce(stage, config, runDir, options));
+}
+
+/** Evaluation may be repeated, so it is not recorded as a stage of the run. */
+async function evaluateOnce(
+  stage: Stage<RunFields>,
+  config: RunFields,
+  runDir: RunDir,
+  o: RunOptions,
+): Promise<void> {
+  const view = openProgress(o.output ?? process.stdout);
+  const metrics = openMetrics(runDir.path);
+  const begun = performance.now();
+  try {
+    await stage.run(config, {
+      runDir,
+      metrics,
+      progress(fraction, note = "") {
+        const elapsedSeconds = (performance.now() - begun) / 1000;
+        const etaSeconds = fraction > 0 ? (elapsedSeconds / fraction) * (1 - fraction) : undefined;
+        const memoryBytes = process.memoryUsage.rss();
+        const times = { elapsedSeconds, etaSeconds, totalEtaSeconds: etaSeconds, memoryBytes };
+        view.show({ index: 0, count: 1, name: stage.name, fraction, note, ...times });
+      },
+      signal: o.signal ?? new AbortController().signal,
+      seed: config.seed,
+      log: (line) => view.line(line),
+    });
+  } finally {
+    metrics.close();
+  }
+}
+
+/** Do `body` in an open run folder, print its tables, and give the folder back whatever happens. */
+async function work(
+  runDir: RunDir,
+  options: RunOptions,
+  body: (runDir: RunDir) => Promise<void>,
+): Promise<RunResult> {
+  const output = options.output ?? process.stdout;
+  let outcome = "failed";
+  try {
+    output.write(`run folder: ${runDir.path}\n`);
+    await body(runDir);
+    const tables = readTables(runDir.path);
+    for (const table of tables) output.write(`\n${tableText(table)}\n`);
+    outcome = "done";
+    return { path: runDir.path, tables };
+  } catch (error) {
+    if (error instanceof ReverieError) outcome = error.code;
+    throw error;
+  } finally {
+    runDir.close(outcome);
+  }
+}

@@ -8,6 +8,7 @@ import { cloneArray, cloneBatch, copyRows, emptyLike } from "./batch.ts";
 import type {
   AutoresetMode,
   EnvMetadata,
+  EnvSpec,
   Frame,
   InfoColumn,
   ObservationBatch,
@@ -23,6 +24,9 @@ import { cloneInfos, isEmptyInfos, mergeInfos, noInfos } from "./infos.ts";
 export interface AutoresetOptions {
   /** Return arrays that the caller may keep (Gymnasium's `copy`); default false: they are overwritten by the next call. */
   readonly copy?: boolean;
+  /** Seed of the first reset that gives none itself. */
+  readonly firstSeed?: number;
+  readonly spec?: EnvSpec;
 }
 
 type Mask = NdArray<"bool">;
@@ -46,7 +50,7 @@ function badMask(got: string): never {
     what: "the mask does not fit the vector environment",
     expected: "a bool array of shape [numEnvs] with at least one non-zero entry",
     got,
-    fix: "build it with zeros(\"bool\", [env.numEnvs]) and set entries to 1, or leave it out to mean all",
+    fix: 'build it with zeros("bool", [env.numEnvs]) and set entries to 1, or leave it out to mean all',
   });
 }
 
@@ -64,6 +68,7 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
   readonly primitive: VectorEnv<O, A>;
   readonly mode: AutoresetMode;
   readonly copies: boolean;
+  readonly spec: EnvSpec | undefined;
   readonly numEnvs: number;
   readonly metadata: EnvMetadata;
   readonly resetSync?: (options?: VectorResetOptions) => ResetBatch<O>;
@@ -74,6 +79,7 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
   readonly #stepMask: Mask;
   readonly #resetMask: Mask;
   readonly #resetOptions: { mask: Mask };
+  #firstSeed: number | undefined;
   #wantsReset = false;
   #wantsStep = false;
   #masked = false;
@@ -86,6 +92,8 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
     this.primitive = primitive;
     this.mode = mode;
     this.copies = options.copy ?? false;
+    this.spec = options.spec ?? primitive.spec;
+    this.#firstSeed = options.firstSeed;
     this.numEnvs = primitive.numEnvs;
     this.metadata = { ...primitive.metadata, autoreset: mode };
     this.#phase = new Uint8Array(this.numEnvs).fill(unstarted);
@@ -94,7 +102,7 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
     this.#finalMask = zeros("bool", [this.numEnvs]);
     this.#resetOptions = { mask: this.#resetMask };
     if (primitive.stepSync !== undefined && primitive.resetSync !== undefined) {
-      this.resetSync = (reset) => this.#hand(this.#absorbReset(this.#callReset(reset), reset?.mask));
+      this.resetSync = (reset) => this.#absorbReset(this.primitive.resetSync!(this.#beforeReset(reset)), reset?.mask);
       this.stepSync = (actions, mask) => this.#stepNow(actions, mask);
     }
     if (primitive.snapshot !== undefined && primitive.restore !== undefined) {
@@ -121,8 +129,7 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
 
   async reset(options?: VectorResetOptions): Promise<ResetBatch<O>> {
     if (this.resetSync !== undefined) return this.resetSync(options);
-    checkMask(options?.mask, this.numEnvs);
-    return this.#hand(this.#absorbReset(await this.primitive.reset(options), options?.mask));
+    return this.#absorbReset(await this.primitive.reset(this.#beforeReset(options)), options?.mask);
   }
 
   step(actions: A, mask?: Mask): Promise<StepBatch<O>> {
@@ -140,9 +147,11 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
     await this.primitive.close();
   }
 
-  #callReset(options: VectorResetOptions | undefined): ResetBatch<O> {
+  #beforeReset(options: VectorResetOptions | undefined): VectorResetOptions | undefined {
     checkMask(options?.mask, this.numEnvs);
-    return this.primitive.resetSync!(options);
+    const seed = this.#firstSeed;
+    this.#firstSeed = undefined;
+    return seed === undefined || options?.seed !== undefined ? options : { ...options, seed };
   }
 
   #stepNow(actions: A, mask: Mask | undefined): StepBatch<O> {
@@ -173,7 +182,8 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
     let resets = 0;
     for (let i = 0; i < this.numEnvs; i++) {
       const chosen = mask === undefined || mask.data[i] !== 0;
-      if (chosen && phase[i] !== running && (phase[i] === unstarted || this.mode !== "next-step")) this.#refuse(i);
+      if (chosen && phase[i] !== running && (phase[i] === unstarted || this.mode !== "next-step"))
+        this.#refuse(i);
       step[i] = chosen && phase[i] === running ? 1 : 0;
       reset[i] = chosen && phase[i] === ended ? 1 : 0;
       steps += step[i];
@@ -190,7 +200,9 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
     return fail({
       code: "RESET_NEEDED",
       what: `step of sub-environment ${row}, ${never ? "which was never reset" : "whose episode has ended"}`,
-      expected: never ? "reset() before the first step" : `reset({ mask }) of ended rows before they are stepped again`,
+      expected: never
+        ? "reset() before the first step"
+        : `reset({ mask }) of ended rows before they are stepped again`,
       fix: never
         ? "call await env.reset({ seed }) first"
         : "call env.reset({ mask }) for it, leave it out with step(actions, mask), or choose another autoreset mode",
@@ -235,7 +247,14 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
     const { observations, infos } = from;
     const flags = () => zeros("bool", [this.numEnvs]);
     const rewards = zeros(from.rewards.dtype, [this.numEnvs]);
-    const batch: StepBatch<O> = { observations, rewards, terminations: flags(), truncations: flags(), infos, valid: flags() };
+    const batch: StepBatch<O> = {
+      observations,
+      rewards,
+      terminations: flags(),
+      truncations: flags(),
+      infos,
+      valid: flags(),
+    };
     if (this.mode !== "same-step") return batch;
     this.#finalObservations = emptyLike(this.singleObservationSpace, observations);
     return Object.assign(batch, {
@@ -256,12 +275,21 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
   #keepFinals(batch: StepBatch<O>): void {
     const reset = this.#resetMask.data;
     this.#finalMask.data.set(reset);
-    copyRows(this.singleObservationSpace, this.#finalObservations as ObservationBatch, batch.observations as ObservationBatch, reset);
+    copyRows(
+      this.singleObservationSpace,
+      this.#finalObservations as ObservationBatch,
+      batch.observations as ObservationBatch,
+      reset,
+    );
     if (isEmptyInfos(batch.infos)) return;
     const finals: Columns = {};
     const others: Columns = {};
     mergeInfos(finals, batch.infos, reset);
-    mergeInfos(others, batch.infos, reset.map((chosen) => 1 - chosen));
+    mergeInfos(
+      others,
+      batch.infos,
+      reset.map((chosen) => 1 - chosen),
+    );
     batch.finalInfos = finals;
     batch.infos = others;
   }
@@ -285,12 +313,8 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
 
   #absorbReset(from: ResetBatch<O>, mask: Mask | undefined): ResetBatch<O> {
     for (let i = 0; i < this.numEnvs; i++) if (mask === undefined || mask.data[i] !== 0) this.#phase[i] = running;
-    return from;
-  }
-
-  #hand(batch: ResetBatch<O>): ResetBatch<O> {
-    if (!this.copies) return batch;
-    return { observations: cloneBatch(this.singleObservationSpace, batch.observations), infos: cloneInfos(batch.infos) };
+    if (!this.copies) return from;
+    return { observations: cloneBatch(this.singleObservationSpace, from.observations), infos: cloneInfos(from.infos) };
   }
 
   #handStep(): StepBatch<O> {
@@ -364,7 +388,7 @@ export function withAutoreset<O, A>(
       code: "NOT_SUPPORTED",
       what: `autoreset "${mode}" over an environment that already resets by itself ("${own}")`,
       expected: `a primitive: metadata.autoreset "disabled"`,
-      fix: "wrap the primitive, or ask the environment's maker for autoreset: \"disabled\"",
+      fix: 'wrap the primitive, or ask the environment\'s maker for autoreset: "disabled"',
     });
   }
   return new AutoresetVectorEnv<O, A>(primitive, mode, options);

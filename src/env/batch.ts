@@ -43,7 +43,12 @@ export function copyArrayRows(target: NdArray, source: NdArray, mask?: Uint8Arra
  *
  * Spaces that do not batch into arrays (Text, Graph, Sequence, OneOf) are lists of N elements, copied by reference.
  */
-export function copyRows(space: Space, target: ObservationBatch, source: ObservationBatch, mask?: Uint8Array): void {
+export function copyRows(
+  space: Space,
+  target: ObservationBatch,
+  source: ObservationBatch,
+  mask?: Uint8Array,
+): void {
   if (isArray(target)) {
     copyArrayRows(target, source as NdArray, mask);
     return;
@@ -55,10 +60,15 @@ export function copyRows(space: Space, target: ObservationBatch, source: Observa
     for (let i = 0; i < from.length; i++) if (mask === undefined || mask[i] !== 0) to[i] = from[i];
     return;
   }
-  for (const key in children) copyRows(children[key], (target as MutableRecord)[key], (source as MutableRecord)[key], mask);
+  for (const key in children)
+    copyRows(children[key], (target as MutableRecord)[key], (source as MutableRecord)[key], mask);
 }
 
-function mapBatch(space: Space, batch: ObservationBatch, each: (array: NdArray) => NdArray): ObservationBatch {
+function mapBatch(
+  space: Space,
+  batch: ObservationBatch,
+  each: (array: NdArray) => NdArray,
+): ObservationBatch {
   if (isArray(batch)) return each(batch);
   const children = childrenOf(space);
   if (children === undefined) return [...(batch as readonly ObservationBatch[])];

@@ -28,20 +28,69 @@ export interface StepResult<O> {
   info: Info;
 }
 
-/** One environment; synchronous, for local simulators. @source Gymnasium 1.4 `gymnasium/core.py` */
+/** Keyword arguments of an environment's maker. */
+export type Kwargs = Record<string, unknown>;
+
+/** Builds one environment; an async function may import its module lazily (then `makeAsync` or `makeVec` builds it). */
+export type EnvMaker = (kwargs: Kwargs) => Env | Promise<Env>;
+
+/** Builds a masked-step primitive of `numEnvs` sub-environments. */
+export type VectorEnvMaker = (kwargs: Kwargs & { numEnvs: number }) => VectorEnv | Promise<VectorEnv>;
+
+/** What the registry knows of an environment. */
+export interface EnvSpec {
+  /** `[namespace/]name[-vN]` */
+  readonly id: string;
+  /** A maker, or "module#export": a URL or package whose export is the maker. */
+  readonly entryPoint?: EnvMaker | string;
+  /** The natively batched form: a maker, or "module#export". */
+  readonly vectorEntryPoint?: VectorEnvMaker | string;
+  /** URL of a module that exports `envs: EnvSpec[]` with this id: worker threads find a spec of functions there. */
+  readonly module?: string;
+  /** Steps after which an episode is truncated. */
+  readonly maxEpisodeSteps?: number;
+  /** Mean return over 100 episodes that counts as solved. */
+  readonly rewardThreshold?: number;
+  /** True when equal seeds do not give equal episodes. */
+  readonly nondeterministic?: boolean;
+  /** Default keyword arguments, overridden by the caller's. */
+  readonly kwargs?: Kwargs;
+}
+
+/**
+ * One environment; synchronous, for local simulators.
+ *
+ * A seeded `reset` starts a new random stream; a reset without a seed goes on in the running one.
+ * @source Gymnasium 1.4 `gymnasium/core.py`
+ */
 export interface Env<O = unknown, A = unknown> {
   readonly observationSpace: Space<O>;
   readonly actionSpace: Space<A>;
   readonly metadata: EnvMetadata;
   readonly renderMode: string | undefined;
+  /** Set by `make`. */
+  readonly spec?: EnvSpec;
   reset(options?: { seed?: number; options?: Record<string, unknown> }): { observation: O; info: Info };
+  /** Observations are the caller's to keep unless `bind` was called. */
   step(action: A): StepResult<O>;
   render?(): Frame | undefined;
+  /**
+   * Write every further observation into `observation` and reuse one result record. A vector env hands out rows of its
+   * batch here, so that nothing is gathered, copied or allocated per step.
+   */
+  bind?(observation: O): void;
+  /** The whole state, generator included; plain data that survives structured clone. */
+  snapshot?(): Snapshot;
+  restore?(snapshot: Snapshot): void;
+  /** Idempotent. */
   close(): void;
 }
 
 /** A batch of observations: arrays with a leading axis N, in the container that the space prescribes. */
-export type ObservationBatch = NdArray | readonly ObservationBatch[] | { readonly [key: string]: ObservationBatch };
+export type ObservationBatch =
+  | NdArray
+  | readonly ObservationBatch[]
+  | { readonly [key: string]: ObservationBatch };
 
 /** One info column over the sub-environments; rows where `mask` is 0 carry no value. */
 export interface InfoColumn {
@@ -122,6 +171,8 @@ export interface VectorEnv<O = ObservationBatch, A = NdArray> {
   readonly observationSpace: Space;
   readonly actionSpace: Space;
   readonly metadata: EnvMetadata;
+  /** Set by `makeVec`. */
+  readonly spec?: EnvSpec;
   reset(options?: VectorResetOptions): Promise<ResetBatch<O>>;
   step(actions: A, mask?: NdArray<"bool">): Promise<StepBatch<O>>;
   /** `reset` and `step` without promises, present (both or neither) where nothing has to be waited for. */

@@ -19,7 +19,8 @@ export function isEmptyInfos(infos: InfoBatch): boolean {
 function emptyColumn(like: InfoColumn): InfoColumn {
   const mask = zeros("bool", like.mask.shape);
   if (isNdArray(like.values)) return { values: zeros(like.values.dtype, like.values.shape), mask };
-  if (Array.isArray(like.values)) return { values: new Array<unknown>(mask.data.length).fill(undefined), mask };
+  if (Array.isArray(like.values))
+    return { values: new Array<unknown>(mask.data.length).fill(undefined), mask };
   return { values: {}, mask };
 }
 
@@ -64,7 +65,11 @@ export function cloneInfos(infos: InfoBatch): InfoBatch {
   const out: Columns = {};
   for (const name in infos) {
     const { values, mask } = infos[name];
-    const copied = isNdArray(values) ? cloneArray(values) : Array.isArray(values) ? [...values] : cloneInfos(values as InfoBatch);
+    const copied = isNdArray(values)
+      ? cloneArray(values)
+      : Array.isArray(values)
+        ? [...values]
+        : cloneInfos(values as InfoBatch);
     out[name] = { values: copied, mask: cloneArray(mask) };
   }
   return out;
@@ -75,7 +80,11 @@ function valueAt(values: InfoColumn["values"], i: number): unknown {
   if (!isNdArray(values)) return infoAt(values as InfoBatch, i);
   if (values.shape.length > 1) {
     const stride = values.data.length / values.shape[0];
-    return { dtype: values.dtype, shape: values.shape.slice(1), data: values.data.slice(i * stride, (i + 1) * stride) };
+    return {
+      dtype: values.dtype,
+      shape: values.shape.slice(1),
+      data: values.data.slice(i * stride, (i + 1) * stride),
+    };
   }
   return values.dtype === "bool" ? values.data[i] !== 0 : values.data[i];
 }
@@ -94,12 +103,16 @@ export function infosToList(infos: InfoBatch, numEnvs: number): Info[] {
 
 function columnFor(value: unknown, numEnvs: number): InfoColumn {
   const mask = zeros("bool", [numEnvs]);
-  const array = (dtype: DType, shape: readonly number[] = []) => ({ values: zeros(dtype, [numEnvs, ...shape]), mask });
+  const array = (dtype: DType, shape: readonly number[] = []) => ({
+    values: zeros(dtype, [numEnvs, ...shape]),
+    mask,
+  });
   if (typeof value === "number") return array("float64");
   if (typeof value === "boolean") return array("bool");
   if (typeof value === "bigint") return array("int64");
   if (isNdArray(value)) return array(value.dtype, value.shape);
-  const prototype: unknown = typeof value === "object" && value !== null ? Object.getPrototypeOf(value) : undefined;
+  const prototype: unknown =
+    typeof value === "object" && value !== null ? Object.getPrototypeOf(value) : undefined;
   if (prototype === Object.prototype) return { values: {}, mask };
   return { values: new Array<unknown>(numEnvs).fill(undefined), mask };
 }
@@ -107,7 +120,8 @@ function columnFor(value: unknown, numEnvs: number): InfoColumn {
 function fits(values: InfoColumn["values"], value: unknown): boolean {
   if (Array.isArray(values)) return true;
   if (!isNdArray(values)) return typeof value === "object" && value !== null && !isNdArray(value);
-  if (isNdArray(value)) return values.dtype === value.dtype && values.data.length === values.shape[0] * value.data.length;
+  if (isNdArray(value))
+    return values.dtype === value.dtype && values.data.length === values.shape[0] * value.data.length;
   const scalars: Record<string, string> = { number: "float64", boolean: "bool", bigint: "int64" };
   return values.shape.length === 1 && values.dtype === scalars[typeof value];
 }

@@ -1,0 +1,430 @@
+/** @file `checkVectorEnv`: runs a vector environment through every law of its contract and says what to change. */
+
+import { ReverieError } from "../core/errors.ts";
+import type { NdArray } from "../core/ndarray.ts";
+import { isNdArray, zeros } from "../core/ndarray.ts";
+import { AutoresetVectorEnv, withAutoreset } from "./autoreset.ts";
+import { cloneArray, cloneBatch, rowAt } from "./batch.ts";
+import type { CheckResult } from "./check-report.ts";
+import { CheckReport } from "./check-report.ts";
+import { firstDifference } from "./compare.ts";
+import type {
+  InfoBatch,
+  ObservationBatch,
+  ResetBatch,
+  StepBatch,
+  VectorEnv,
+  VectorResetOptions,
+} from "./env.ts";
+import { cloneInfos } from "./infos.ts";
+
+/** Options of `checkVectorEnv`. */
+export interface CheckVectorOptions {
+  /** Default 123. */
+  readonly seed?: number;
+  /** Steps per rollout, default 60; take enough for episodes to end. */
+  readonly steps?: number;
+  /** Batched actions by step; default: samples of `actionSpace`. */
+  readonly actions?: (step: number) => unknown;
+  /** Options of every reset. */
+  readonly resetOptions?: Record<string, unknown>;
+  /** False: equal seeds need not give equal episodes (robots, remote services); the laws that replay are skipped. */
+  readonly deterministic?: boolean;
+  /** False: rows draw from one shared generator; the laws that compare rows under differing masks are skipped. */
+  readonly rowSeeds?: boolean;
+  /** Leave the environment open. */
+  readonly keepOpen?: boolean;
+}
+
+type AnyVectorEnv = VectorEnv<ObservationBatch, unknown>;
+type Mask = NdArray<"bool">;
+
+interface Subject {
+  readonly env: AnyVectorEnv;
+  readonly report: CheckReport;
+  readonly options: CheckVectorOptions;
+  readonly seed: number;
+  readonly actions: readonly unknown[];
+}
+
+function maskOf(numEnvs: number, chosen: (i: number) => boolean): Mask {
+  const mask = zeros("bool", [numEnvs]);
+  for (let i = 0; i < numEnvs; i++) mask.data[i] = chosen(i) ? 1 : 0;
+  return mask;
+}
+
+function keepStep(env: AnyVectorEnv, batch: StepBatch): StepBatch {
+  const space = env.singleObservationSpace;
+  const kept: StepBatch = {
+    observations: cloneBatch(space, batch.observations),
+    rewards: cloneArray(batch.rewards),
+    terminations: cloneArray(batch.terminations),
+    truncations: cloneArray(batch.truncations),
+    infos: cloneInfos(batch.infos),
+    valid: cloneArray(batch.valid),
+  };
+  if (batch.finalObservations !== undefined) kept.finalObservations = cloneBatch(space, batch.finalObservations);
+  if (batch.finalMask !== undefined) kept.finalMask = cloneArray(batch.finalMask);
+  if (batch.finalInfos !== undefined) kept.finalInfos = cloneInfos(batch.finalInfos);
+  return kept;
+}
+
+function checkInfos(report: CheckReport, infos: InfoBatch, numEnvs: number, where: string): void {
+  for (const name in infos) {
+    const { values, mask } = infos[name];
+    report.must(
+      isNdArray(mask) && mask.dtype === "bool" && mask.data.length === numEnvs,
+      `${where}.${name}.mask must be bool [${numEnvs}]: one entry per sub-environment`,
+    );
+    if (isNdArray(values)) {
+      report.must(
+        values.shape[0] === numEnvs,
+        `${where}.${name}.values must have ${numEnvs} rows, has [${values.shape.join(", ")}]`,
+      );
+    } else if (Array.isArray(values)) {
+      report.must(
+        values.length === numEnvs,
+        `${where}.${name}.values must list ${numEnvs} values, lists ${values.length}`,
+      );
+    } else checkInfos(report, values as InfoBatch, numEnvs, `${where}.${name}`);
+  }
+}
+
+function checkObservations(
+  subject: Subject,
+  batch: ObservationBatch,
+  where: string,
+  rows?: Uint8Array,
+): void {
+  const { env, report } = subject;
+  const space = env.singleObservationSpace;
+  for (let i = 0; i < env.numEnvs; i++) {
+    if (rows !== undefined && rows[i] === 0) continue;
+    report.must(
+      space.contains(rowAt(space, batch, i)),
+      `row ${i} of ${where} lies outside singleObservationSpace ${String(space)}: correct the dtype, shape or bounds`,
+    );
+  }
+  if (rows === undefined) {
+    report.must(
+      env.observationSpace.contains(batch),
+      `${where} lies outside observationSpace ${String(env.observationSpace)}`,
+    );
+  }
+}
+
+function checkStepBatch(subject: Subject, batch: StepBatch, where: string): void {
+  const { env, report } = subject;
+  const n = env.numEnvs;
+  const { rewards, terminations, truncations, valid } = batch;
+  report.must(
+    rewards.data.length === n && /^float(32|64)$/.test(rewards.dtype),
+    `${where}.rewards must be float64 or float32 [${n}], is ${rewards.dtype} [${rewards.shape.join(", ")}]`,
+  );
+  report.must(rewards.data.every(Number.isFinite), `${where}.rewards holds NaN or an infinity`);
+  for (const [name, flags] of Object.entries({ terminations, truncations, valid })) {
+    report.must(flags?.dtype === "bool" && flags.data.length === n, `${where}.${name} must be bool [${n}]`);
+    report.must(
+      flags?.data.every((flag) => flag <= 1),
+      `${where}.${name} must hold 0 and 1 only`,
+    );
+  }
+  checkObservations(subject, batch.observations, `${where}.observations`);
+  checkInfos(report, batch.infos, n, `${where}.infos`);
+}
+
+function resetOf(subject: Subject, options: VectorResetOptions = {}): Promise<ResetBatch> {
+  return subject.env.reset({ options: subject.options.resetOptions, ...options });
+}
+
+/** Ended rows of a batch. */
+function endsOf(batch: StepBatch): Uint8Array {
+  return batch.terminations.data.map((flag, i) => flag | batch.truncations.data[i]);
+}
+
+/** Step, and where the env leaves it to the caller, reset what ended; returns a kept copy of the step's result. */
+async function advance(subject: Subject, actions: unknown): Promise<StepBatch> {
+  const { env } = subject;
+  const batch = keepStep(env, await env.step(actions));
+  const ends = endsOf(batch);
+  if ((env.metadata.autoreset ?? "disabled") === "disabled" && ends.includes(1)) {
+    await resetOf(subject, { mask: maskOf(env.numEnvs, (i) => ends[i] !== 0) });
+  }
+  return batch;
+}
+
+async function rollout(subject: Subject, from = 0): Promise<StepBatch[]> {
+  const batches: StepBatch[] = [];
+  for (const actions of subject.actions.slice(from)) batches.push(await advance(subject, actions));
+  return batches;
+}
+
+async function checkShapes(subject: Subject): Promise<void> {
+  const { env, report, seed } = subject;
+  report.must(Number.isInteger(env.numEnvs) && env.numEnvs > 0, "numEnvs must be a positive integer");
+  report.must(
+    Array.isArray(env.metadata.renderModes),
+    "metadata.renderModes must be a list (empty: cannot render)",
+  );
+  report.must(
+    (env.stepSync === undefined) === (env.resetSync === undefined),
+    "stepSync and resetSync must be present both or not at all",
+  );
+  const first = await resetOf(subject, { seed });
+  checkObservations(subject, first.observations, "reset().observations");
+  checkInfos(report, first.infos, env.numEnvs, "reset().infos");
+  for (const [t, actions] of subject.actions.entries()) {
+    checkStepBatch(subject, await advance(subject, actions), t < 2 ? `step ${t}` : "step()");
+  }
+}
+
+async function checkDeterminism(subject: Subject): Promise<void> {
+  const { env, report, seed } = subject;
+  const run = async (seeds: number | number[]) => {
+    const first = cloneBatch(
+      env.singleObservationSpace,
+      (await resetOf(subject, { seed: seeds })).observations,
+    );
+    return { first, steps: await rollout(subject) };
+  };
+  const a = await run(seed);
+  const b = await run(seed);
+  const reset = firstDifference(a.first, b.first);
+  report.must(
+    reset === undefined,
+    `two resets with seed ${seed} differ (${reset}): draw only from the generator that the seed creates`,
+  );
+  const step = firstDifference(a.steps, b.steps);
+  report.must(
+    step === undefined,
+    `equal seeds and actions gave differing steps (${step}): state survives reset, or a global generator is used`,
+  );
+  if (subject.options.rowSeeds === false) return;
+  const c = await run(Array.from({ length: env.numEnvs }, (_, i) => seed + i));
+  const list = firstDifference(a.first, c.first);
+  report.must(
+    list === undefined,
+    `seed ${seed} differs from seeds [${seed}, ${seed + 1}, …] (${list}): row i must get seed + i`,
+  );
+}
+
+async function checkMaskedReset(subject: Subject): Promise<void> {
+  const { env, report, seed } = subject;
+  const space = env.singleObservationSpace;
+  const rowOf = (batch: ObservationBatch, i: number) => structuredClone(rowAt(space, batch, i));
+  const full = cloneBatch(space, (await resetOf(subject, { seed: seed + 7 })).observations);
+  await resetOf(subject, { seed });
+  const before = cloneBatch(space, (await env.step(subject.actions[0])).observations);
+  const mask = maskOf(env.numEnvs, (i) => i % 2 === 0);
+  const copy = mask.data.slice();
+  const after = await resetOf(subject, { seed: seed + 7, mask });
+  report.must(firstDifference(mask.data, copy) === undefined, "reset changed the caller's mask");
+  for (let i = 0; i < env.numEnvs; i++) {
+    const row = rowOf(after.observations, i);
+    if (mask.data[i] === 0) {
+      const difference = firstDifference(rowOf(before, i), row);
+      report.must(
+        difference === undefined,
+        `reset({ mask }) changed row ${i}, which is outside the mask (${difference}): return its last observation`,
+      );
+    } else if (subject.options.deterministic !== false && subject.options.rowSeeds !== false) {
+      const difference = firstDifference(rowOf(full, i), row);
+      report.must(
+        difference === undefined,
+        `row ${i} of a masked reset differs from a full reset with the same seed (${difference})`,
+      );
+    }
+  }
+  for (const name in after.infos) {
+    const outside = after.infos[name].mask.data.some((has, i) => has !== 0 && mask.data[i] === 0);
+    report.must(!outside, `reset({ mask }).infos.${name} speaks of rows outside the mask`);
+  }
+}
+
+async function checkMaskedStep(subject: Subject): Promise<void> {
+  const { env, report, seed } = subject;
+  const space = env.singleObservationSpace;
+  await resetOf(subject, { seed });
+  const plain = keepStep(env, await env.step(subject.actions[0]));
+  const first = cloneBatch(space, (await resetOf(subject, { seed })).observations);
+  const even = maskOf(env.numEnvs, (i) => i % 2 === 0);
+  const odd = maskOf(env.numEnvs, (i) => i % 2 === 1);
+  const half = keepStep(env, await env.step(subject.actions[0], even));
+  for (let i = 1; i < env.numEnvs; i += 2) {
+    const difference = firstDifference(rowAt(space, first, i), rowAt(space, half.observations, i));
+    report.must(
+      difference === undefined,
+      `step(actions, mask) changed row ${i}, which is outside the mask (${difference})`,
+    );
+    const silent = half.rewards.data[i] === 0 && endsOf(half)[i] === 0 && half.valid.data[i] === 0;
+    report.must(silent, "rows outside step's mask must report reward 0, flags 0 and valid 0");
+    report.must(
+      Object.values(half.infos).every((column) => column.mask.data[i] === 0),
+      "step's infos speak of rows outside the mask",
+    );
+  }
+  if (env.numEnvs < 2 || subject.options.deterministic === false || subject.options.rowSeeds === false)
+    return;
+  const rest = await env.step(subject.actions[0], odd);
+  for (let i = 0; i < env.numEnvs; i++) {
+    const got = i % 2 === 0 ? half : rest;
+    const difference = firstDifference(
+      rowAt(space, plain.observations, i),
+      rowAt(space, got.observations, i),
+    );
+    report.must(
+      difference === undefined,
+      `stepping the rows in two halves differs from stepping all at row ${i} (${difference})`,
+    );
+    report.must(
+      plain.rewards.data[i] === got.rewards.data[i],
+      `stepping the rows in two halves gives row ${i} another reward`,
+    );
+  }
+}
+
+async function checkOwnership(subject: Subject): Promise<void> {
+  const { env, report, seed } = subject;
+  const [first, second] = subject.actions;
+  await resetOf(subject, { seed });
+  const given = structuredClone(first);
+  const live = await env.step(given);
+  const difference = firstDifference(given, first);
+  report.must(difference === undefined, `step changed the caller's actions (${difference}): copy them first`);
+  if (!(env instanceof AutoresetVectorEnv) || !env.copies) return;
+  const kept = keepStep(env, live);
+  if (isNdArray(given)) given.data.fill(0 as never);
+  await env.step(second);
+  const overwritten = firstDifference(kept, live);
+  report.must(
+    overwritten === undefined,
+    `made with copy: true, but a later step overwrote an earlier result (${overwritten})`,
+  );
+}
+
+async function checkSnapshots(subject: Subject): Promise<void> {
+  const { env, report, seed } = subject;
+  await resetOf(subject, { seed });
+  await advance(subject, subject.actions[0]);
+  const snapshot = env.snapshot!();
+  const frozen = structuredClone(snapshot);
+  const a = await rollout(subject, 1);
+  const shared = firstDifference(snapshot, frozen);
+  report.must(
+    shared === undefined,
+    `a snapshot changed while the environment went on (${shared}): copy the state into it`,
+  );
+  env.restore!(frozen);
+  const b = await rollout(subject, 1);
+  const difference = firstDifference(a, b);
+  report.must(
+    difference === undefined,
+    `after restore the same actions gave other results (${difference}): snapshot all state, the generator included`,
+  );
+}
+
+function checkModeOf(subject: Subject, before: Uint8Array, batch: StepBatch): void {
+  const { env, report } = subject;
+  const mode = env.metadata.autoreset ?? "disabled";
+  const ends = endsOf(batch);
+  for (let i = 0; i < env.numEnvs; i++) {
+    if (mode !== "next-step")
+      report.must(batch.valid.data[i] === 1, `${mode}: every stepped row must be valid`);
+    else if (before[i] === 0)
+      report.must(batch.valid.data[i] === 1, "next-step: a row that did not just end must be valid");
+    else {
+      const artificial = batch.rewards.data[i] === 0 && ends[i] === 0 && batch.valid.data[i] === 0;
+      report.must(artificial, "next-step: the step after an end must reset: reward 0, flags 0, valid 0");
+    }
+  }
+  if (mode !== "same-step") {
+    report.must(batch.finalObservations === undefined, `${mode}: finalObservations belong to same-step only`);
+    return;
+  }
+  const difference = firstDifference(batch.finalMask?.data, ends);
+  report.must(
+    difference === undefined,
+    `same-step: finalMask must mark exactly the rows that ended (${difference})`,
+  );
+  if (ends.includes(1)) checkObservations(subject, batch.finalObservations!, "finalObservations", ends);
+}
+
+async function checkAutoreset(subject: Subject): Promise<void> {
+  const { env, report, seed } = subject;
+  await resetOf(subject, { seed });
+  let before: Uint8Array = new Uint8Array(env.numEnvs);
+  let episodes = 0;
+  for (const actions of subject.actions) {
+    const batch = await advance(subject, actions);
+    checkModeOf(subject, before, batch);
+    before = endsOf(batch);
+    episodes += before.reduce((sum, flag) => sum + flag, 0);
+  }
+  report.should(
+    episodes > 0,
+    `no episode ended within ${subject.actions.length} steps; pass more steps to check resets`,
+  );
+}
+
+async function refused(call: () => Promise<unknown>): Promise<string | undefined> {
+  try {
+    await call();
+    return undefined;
+  } catch (error) {
+    return error instanceof ReverieError ? error.code : "another error";
+  }
+}
+
+async function checkClose(subject: Subject): Promise<void> {
+  const { env, report } = subject;
+  await env.close();
+  await env.close();
+  const code = await refused(async () => env.step(subject.actions[0]));
+  report.should(code !== undefined, "step after close() should fail with ENV_CLOSED");
+}
+
+async function checkLaws(subject: Subject, prefix: string): Promise<void> {
+  const { env, report, options } = subject;
+  const replays = options.deterministic !== false;
+  const law = (name: string, check: (subject: Subject) => Promise<void>) =>
+    report.law(prefix + name, () => check(subject));
+  await law("shapes and spaces", checkShapes);
+  if (replays) await law("determinism", checkDeterminism);
+  else report.skip(`${prefix}determinism`, "declared nondeterministic");
+  await law("masked reset", checkMaskedReset);
+  await law("masked step", checkMaskedStep);
+  await law("ownership of arrays", checkOwnership);
+  await law("autoreset", checkAutoreset);
+  if (env.snapshot === undefined || env.restore === undefined)
+    report.skip(`${prefix}snapshots`, "the environment has none");
+  else if (replays) await law("snapshots", checkSnapshots);
+}
+
+/**
+ * Check a vector environment against every law of its contract: shapes and spaces, determinism, row seeds, masked reset
+ * and step, ownership of arrays, autoreset, snapshots, close. A primitive is also checked through all three modes.
+ *
+ * The environment is driven and, unless `keepOpen`, closed.
+ * @returns warnings, and what was and was not checked
+ * @throws ENV_CONTRACT listing every broken law with what to change
+ */
+export async function checkVectorEnv(
+  env: VectorEnv<ObservationBatch, never>,
+  options: CheckVectorOptions = {},
+): Promise<CheckResult> {
+  const subject = env as unknown as AnyVectorEnv;
+  const seed = options.seed ?? 123;
+  const report = new CheckReport();
+  subject.actionSpace.seed(seed);
+  const action = options.actions ?? (() => subject.actionSpace.sample());
+  const actions = Array.from({ length: options.steps ?? 60 }, (_, t) => structuredClone(action(t)));
+  const base = { env: subject, report, options, seed, actions };
+  const primitive =
+    (subject.metadata.autoreset ?? "disabled") === "disabled" && !(subject instanceof AutoresetVectorEnv);
+  await checkLaws(base, "");
+  for (const mode of primitive ? (["next-step", "same-step", "disabled"] as const) : []) {
+    await checkLaws({ ...base, env: withAutoreset(subject, mode, { copy: true }) }, `${mode}: `);
+  }
+  if (options.keepOpen !== true) await report.law("close", () => checkClose(base));
+  return report.finish(`vector environment of ${subject.numEnvs}`);
+}

@@ -5,18 +5,11 @@ import type { NdArray } from "../core/ndarray.ts";
 import type { Rng } from "../core/rng.ts";
 import { checkColumns } from "./columns.ts";
 import type { Columns, ColumnSpecs } from "./columns.ts";
+import type { ReplayEpisode, ReplaySpec } from "./replay-episode.ts";
 import { gatherWindows } from "./window.ts";
 import type { Batch, Segment, WindowShape } from "./window.ts";
 import { WindowSampler } from "./window-sampler.ts";
 import type { DrawOptions } from "./window-sampler.ts";
-
-/** The columns of a replay. */
-export interface ReplaySpec<O extends ColumnSpecs, X extends ColumnSpecs> {
-  /** T + 1 rows per episode: frame, latent, state, … */
-  readonly observationColumns: O;
-  /** T rows per episode: action, reward, …; row t leads from observation t to observation t + 1. */
-  readonly transitionColumns: X;
-}
 
 /** What `Replay.add` takes. The arrays belong to the replay from then on; they are not copied. */
 export interface NewEpisode<O extends ColumnSpecs, X extends ColumnSpecs> {
@@ -25,17 +18,6 @@ export interface NewEpisode<O extends ColumnSpecs, X extends ColumnSpecs> {
   readonly truncated: boolean;
   /** Where it came from: "behaviour", "round-2", … */
   readonly tag?: string;
-}
-
-/** An episode in the replay, as a priority function sees it. */
-export interface ReplayEpisode<O extends ColumnSpecs = ColumnSpecs, X extends ColumnSpecs = ColumnSpecs> {
-  readonly index: number;
-  /** Number of transitions T. */
-  readonly length: number;
-  readonly terminated: boolean;
-  readonly truncated: boolean;
-  readonly tag: string;
-  readonly columns: Columns<O> & Columns<X>;
 }
 
 /** Options of `Replay.sample`. */

@@ -3,7 +3,7 @@
 import { fail } from "../core/errors.ts";
 import type { Rng } from "../core/rng.ts";
 import type { ColumnSpecs } from "./columns.ts";
-import type { ReplayEpisode } from "./replay.ts";
+import type { ReplayEpisode } from "./replay-episode.ts";
 import { StepTable } from "./step-table.ts";
 import type { Weigh } from "./step-table.ts";
 import { checkWindowShape } from "./window.ts";

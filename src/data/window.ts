@@ -5,7 +5,7 @@ import { sizeOf, zeros } from "../core/ndarray.ts";
 import type { NdArray } from "../core/ndarray.ts";
 import { zeroColumns } from "./columns.ts";
 import type { Columns, ColumnSpecs } from "./columns.ts";
-import type { ReplayEpisode, ReplaySpec } from "./replay.ts";
+import type { ReplayEpisode, ReplaySpec } from "./replay-episode.ts";
 
 /** A window of an episode, by place. */
 export interface Segment {

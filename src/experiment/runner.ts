@@ -12,6 +12,7 @@ import type { Output } from "./progress.ts";
 import { openProgress } from "./progress.ts";
 import type { RunDir } from "./run-dir.ts";
 import { createRunDir, openRunDir, readTables, requireRun } from "./run-dir.ts";
+import { writeReport } from "./report.ts";
 import type { Stage } from "./stages.ts";
 import { runStages } from "./stages.ts";
 import type { ResultTable } from "./table.ts";
@@ -175,6 +176,7 @@ async function work(
     await body(runDir);
     const tables = readTables(runDir.path);
     for (const table of tables) output.write(`\n${tableText(table)}\n`);
+    output.write(`\nreport: ${writeReport(runDir.path)}\n`);
     outcome = "done";
     return { path: runDir.path, tables };
   } catch (error) {

@@ -13,7 +13,7 @@ export interface StageContext {
   readonly runDir: RunDir;
   readonly metrics: Metrics;
   /** Report the share done, in [0, 1], and a word on how it goes; as often as you like. */
-  progress(stageFraction: number, note?: string): void;
+  readonly progress: (stageFraction: number, note?: string) => void;
   /**
    * Aborted when the run is to stop. Look at it where stopping is safe: save a checkpoint, then
    * `signal.throwIfAborted()`. Signals only arrive while the stage awaits: see `safePoint`.
@@ -21,7 +21,7 @@ export interface StageContext {
   readonly signal: AbortSignal;
   readonly seed: number;
   /** A line for the person watching; it stays on the screen. */
-  log(line: string): void;
+  readonly log: (line: string) => void;
 }
 
 /** One step of the way. Its results are files in the run's folder, from which a later stage or session reads them. */

@@ -20,6 +20,8 @@ export interface Column {
   readonly digits?: number;
   /** `percent` multiplies by 100 and adds the sign. */
   readonly format?: "number" | "percent";
+  /** The report draws this column as bars beside its numbers. */
+  readonly bar?: boolean;
 }
 
 /** A table of results; the file's name orders the tables of a run. */

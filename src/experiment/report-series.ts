@@ -1,0 +1,121 @@
+/** @file Turns metric lines into the curves of a report: which metrics share a plot, how they are smoothed, thinned and named. */
+
+import type { MetricLine } from "./metrics.ts";
+
+/** One curve; `x` are steps. */
+export interface Series {
+  readonly label: string;
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+}
+
+/** Curves that share axes. */
+export interface PlotData {
+  readonly stage: string;
+  readonly title: string;
+  /** As in `m/s`; empty when the name tells none. */
+  readonly unit: string;
+  readonly series: readonly Series[];
+}
+
+const units: readonly (readonly [RegExp, string])[] = [
+  [/Mps2$/, "m/s²"],
+  [/Mps$/, "m/s"],
+  [/Rad$/, "rad"],
+  [/Hz$/, "Hz"],
+  [/Ms$/, "ms"],
+  [/(?:Seconds|_s)$/, "s"],
+  [/Minutes$/, "min"],
+  [/(?:Db|DB)$/, "dB"],
+  [/Meters$/, "m"],
+  [/(?:Fraction|Share|Rate|Probability|_rate)$/, ""],
+];
+
+/** Unit that a metric's name ends in, by the house's naming: `speedMps` is in m/s. */
+export function unitOf(name: string): string {
+  return units.find(([suffix]) => suffix.test(name))?.[1] ?? "";
+}
+
+interface Place {
+  /** Metrics of one stage with the same subject share a plot. */
+  readonly subject: string;
+  readonly label: string;
+}
+
+/**
+ * `real/return` and `imagined/return` share the plot "return"; so do `psnrDb@1` and `psnrDb@15`. Metrics without a
+ * group stand alone unless a group shares their name.
+ */
+function placeOf(metric: string): Place {
+  const slash = metric.lastIndexOf("/");
+  const name = metric.slice(slash + 1);
+  const at = name.indexOf("@");
+  const group = slash < 0 ? "" : metric.slice(0, slash);
+  if (at < 0) return { subject: name, label: group };
+  return { subject: name.slice(0, at), label: `${group === "" ? "" : `${group} `}${name.slice(at)}` };
+}
+
+/** All curves of a run, in the order in which stages and metrics first appeared. */
+export function plotsOf(lines: readonly MetricLine[]): PlotData[] {
+  const plots = new Map<
+    string,
+    { stage: string; subject: string; series: Map<string, { x: number[]; y: number[] }> }
+  >();
+  for (const { stage, step, time: _time, ...values } of lines) {
+    for (const [metric, value] of Object.entries(values)) {
+      if (typeof value !== "number") continue;
+      const { subject, label } = placeOf(metric);
+      const key = `${stage}\n${subject}`;
+      const plot = plots.get(key) ?? { stage, subject, series: new Map() };
+      plots.set(key, plot);
+      const series = plot.series.get(label) ?? { x: [], y: [] };
+      plot.series.set(label, series);
+      series.x.push(step);
+      series.y.push(value);
+    }
+  }
+  return [...plots.values()].map(({ stage, subject, series }) => ({
+    stage,
+    title: titleOf(subject, [...series.keys()]),
+    unit: unitOf(subject),
+    series: [...series].map(([label, { x, y }]) => ({ label: label === "" ? stage : label, x, y })),
+  }));
+}
+
+function titleOf(subject: string, labels: readonly string[]): string {
+  const [only] = labels;
+  return labels.length === 1 && only !== "" && !only.includes("@") ? `${only}/${subject}` : subject;
+}
+
+/**
+ * Exponential moving average without the start's bias.
+ * @param span number of samples over which it averages; 1 leaves the curve as it is
+ */
+export function smooth(values: readonly number[], span: number): number[] {
+  const keep = 1 - 1 / Math.max(1, span);
+  let [sum, weight] = [0, 0];
+  return values.map((value) => {
+    sum = keep * sum + value;
+    weight = keep * weight + 1;
+    return sum / weight;
+  });
+}
+
+/** Thin a curve to about `limit` points, keeping the lowest and highest of every bucket. */
+export function thin({ label, x, y }: Series, limit: number): Series {
+  if (x.length <= limit) return { label, x, y };
+  const keep: number[] = [0];
+  const buckets = Math.floor(limit / 2);
+  for (let bucket = 0; bucket < buckets; bucket++) {
+    const start = Math.floor((bucket * x.length) / buckets);
+    const end = Math.floor(((bucket + 1) * x.length) / buckets);
+    let [low, high] = [start, start];
+    for (let i = start; i < end; i++) {
+      if (y[i] < y[low]) low = i;
+      if (y[i] > y[high]) high = i;
+    }
+    keep.push(Math.min(low, high), Math.max(low, high));
+  }
+  const indices = [...new Set([...keep, x.length - 1])];
+  return { label, x: indices.map((i) => x[i]), y: indices.map((i) => y[i]) };
+}

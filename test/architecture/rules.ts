@@ -78,7 +78,7 @@ function checkSizes(file: SourceFacts): string[] {
 
 function checkForm(file: SourceFacts): string[] {
   const problems: string[] = [];
-  if (!/^(#!.*\n)?\/\*\* @file \S[^]*?\*\//.test(file.text))
+  if (!/^(#!.*\n)?\/\*\*\s+(?:\* )?@file \S[^]*?\*\//.test(file.text))
     problems.push(`${file.path}: does not open with /** @file … */`);
   for (const line of file.defaultExports) problems.push(`${file.path}:${line}: default export`);
   const folders = file.path.split("/");

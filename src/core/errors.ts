@@ -25,7 +25,8 @@ export type ErrorCode =
   | "TIMEOUT"
   | "UNSAFE_ACTION"
   | "RUN_BUSY"
-  | "INTERRUPTED";
+  | "INTERRUPTED"
+  | "CONNECTION_LOST";
 
 /** Parts of a message, joined in a fixed order: what happened, expected, got, what to do. */
 export interface ErrorParts {
@@ -46,7 +47,10 @@ export class ReverieError extends Error {
     if (parts.expected !== undefined) lines.push(`expected: ${parts.expected}`);
     if (parts.got !== undefined) lines.push(`got: ${parts.got}`);
     if (parts.fix !== undefined) lines.push(`fix: ${parts.fix}`);
-    super(`[${parts.code}] ${lines.join("\n  ")}`, parts.cause === undefined ? undefined : { cause: parts.cause });
+    super(
+      `[${parts.code}] ${lines.join("\n  ")}`,
+      parts.cause === undefined ? undefined : { cause: parts.cause },
+    );
     this.name = "ReverieError";
     this.code = parts.code;
   }

@@ -29,19 +29,26 @@ export function mergeRows(old: ArrayRecord, fresh: ArrayRecord, mask: ArrayLike<
   });
 }
 
-/** A record of `count` rows: row `places[k]` is the one-row record `fresh[k]`, the others come from `old` (zeros without). */
-export function placeRows(options: {
-  old?: ArrayRecord;
-  fresh: readonly ArrayRecord[];
-  places: readonly number[];
-  count: number;
-}): ArrayRecord {
-  const { old, fresh, places, count } = options;
-  return mapRecord(fresh[0] ?? (old as ArrayRecord), (array, name) => {
+/** `old` with row `places[k]` taken from row k of `fresh`; neither is changed. */
+export function overwriteRows(old: ArrayRecord, fresh: ArrayRecord, places: readonly number[]): ArrayRecord {
+  return mapRecord(old, (array, name) => {
+    const data = array.data.slice();
+    const stride = data.length / array.shape[0];
+    places.forEach((row, k) => data.set(fresh[name].data.subarray(k * stride, (k + 1) * stride), row * stride));
+    return { ...array, data };
+  });
+}
+
+/** The rows of several records one after another. */
+export function concatRows(records: readonly ArrayRecord[]): ArrayRecord {
+  return mapRecord(records[0], (array, name) => {
+    const count = records.reduce((sum, record) => sum + record[name].shape[0], 0);
     const out = zeros("float32", [count, ...array.shape.slice(1)]);
-    const stride = out.data.length / count;
-    if (old !== undefined) out.data.set(old[name].data);
-    places.forEach((row, k) => out.data.set(fresh[k][name].data, row * stride));
+    let at = 0;
+    for (const record of records) {
+      out.data.set(record[name].data, at);
+      at += record[name].data.length;
+    }
     return out;
   });
 }

@@ -1,6 +1,6 @@
 /** @file The imagined environment: a world model behind the `VectorEnv` primitive, so that learners cannot tell it from a simulator. */
 
-import { mergeRows, placeRows } from "../core/array-record.ts";
+import { concatRows, mergeRows, overwriteRows } from "../core/array-record.ts";
 import { fail } from "../core/errors.ts";
 import { zeros, type NdArray } from "../core/ndarray.ts";
 import { Rng, type RngState } from "../core/rng.ts";
@@ -86,7 +86,8 @@ export class ImaginedEnv implements VectorEnv<Features, NdArray<"float32">> {
         fix: "call reset without a mask once",
       });
     }
-    this.#state = placeRows({ old, fresh, places: chosen, count: numEnvs });
+    const joined = concatRows(fresh);
+    this.#state = old === undefined ? joined : overwriteRows(old, joined, chosen);
     for (const i of chosen) this.#elapsed[i] = 0;
     return { observations: model.features(this.#state), infos: {} };
   }

@@ -1,8 +1,8 @@
 /** @file A real environment seen through a world model: observations become the features that imagined environments give. */
 
-import { mergeRows } from "../core/array-record.ts";
+import { mergeRows, overwriteRows } from "../core/array-record.ts";
 import { fail } from "../core/errors.ts";
-import { zeros, type NdArray } from "../core/ndarray.ts";
+import { takeRows, zeros, type NdArray } from "../core/ndarray.ts";
 import { Box } from "../core/spaces/box.ts";
 import type { Space } from "../core/spaces/space.ts";
 import type { LatentState, Observation, WorldModel } from "../worldmodel/worldmodel.ts";
@@ -49,8 +49,11 @@ export class LatentObservationEnv implements VectorEnv<Features, NdArray<"float3
 
   async reset(options: VectorResetOptions = {}): Promise<ResetBatch<Features>> {
     const { observations, infos } = await this.inner.reset(options);
-    const fresh = await this.#model.encode(oneFrameWindows(observations), zeros("float32", [this.numEnvs, 0, this.#actionSize]));
-    this.#state = options.mask && this.#state ? mergeRows(this.#state, fresh, options.mask.data) : fresh;
+    const chosen = chosenRows(this.numEnvs, options.mask);
+    const { frame, state } = observations;
+    const windows = oneFrameWindows({ frame: takeRows(frame, chosen), state: takeRows(state, chosen) });
+    const fresh = await this.#model.encode(windows, zeros("float32", [chosen.length, 0, this.#actionSize]));
+    this.#state = this.#state === undefined ? fresh : overwriteRows(this.#state, fresh, chosen);
     return { observations: this.#model.features(this.#state), infos };
   }
 
@@ -101,7 +104,11 @@ export class LatentObservationEnv implements VectorEnv<Features, NdArray<"float3
   }
 }
 
-function oneFrameWindows(observations: PixelBatch): Observation {
+function chosenRows(count: number, mask: NdArray<"bool"> | undefined): number[] {
+  return Array.from({ length: count }, (_, i) => i).filter((i) => mask === undefined || mask.data[i] !== 0);
+}
+
+function oneFrameWindows(observations: Observation): Observation {
   const { frame, state } = observations;
   return {
     frame: { ...frame, shape: [frame.shape[0], 1, ...frame.shape.slice(1)] },

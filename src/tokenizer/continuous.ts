@@ -147,7 +147,12 @@ function compileCoder(config: ContinuousConfig) {
   };
 }
 
-/** Run `fn` over the rows of `input` in chunks of one shape, so that any row count needs at most two compiled graphs. */
+/** Rows that `count` rows are padded to: powers of two up to a full chunk, so that few graphs serve any row count. */
+function paddedRows(count: number): number {
+  return Math.min(CHUNK, 2 ** Math.ceil(Math.log2(count)));
+}
+
+/** Run `fn` over the rows of `input` in padded chunks. */
 async function inChunks<D extends "float32" | "uint8", E extends "float32" | "uint8">(
   input: NdArray<D>,
   out: NdArray<E>,
@@ -158,8 +163,9 @@ async function inChunks<D extends "float32" | "uint8", E extends "float32" | "ui
   for (let start = 0; start < total; start += CHUNK) {
     const end = Math.min(start + CHUNK, total);
     let chunk = rows(input, start, end);
-    if (total > CHUNK && end - start < CHUNK) {
-      const padded = zeros(input.dtype, [CHUNK, ...input.shape.slice(1)]);
+    const size = paddedRows(end - start);
+    if (size > end - start) {
+      const padded = zeros(input.dtype, [size, ...input.shape.slice(1)]);
       padded.data.set(chunk.data as never);
       chunk = padded as NdArray<D>;
     }

@@ -1,56 +1,18 @@
 /** @file A folder of episode files: atomic writes, checked reads; a damaged file is named and the rest load. */
 
-import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { ReverieError, fail } from "../core/errors.ts";
+import { ReverieError } from "../core/errors.ts";
 import { decodeEpisode, encodeEpisode } from "./episode-file.ts";
 import type { Episode } from "./episode.ts";
+import { failStorage, writeAtomically } from "./storage.ts";
 
 const extension = ".episode";
-let written = 0;
 
 /** What to do with files that are damaged. */
 export interface LoadOptions {
   /** Called with each damaged file's CORRUPT_FILE error; the file is left out. Without it the error is thrown. */
   readonly onDamaged?: (file: string, error: ReverieError) => void;
-}
-
-function storageError(file: string, cause: unknown): never {
-  const { code, message } = cause as NodeJS.ErrnoException;
-  if (code === "ENOSPC" || code === "EDQUOT") {
-    fail({
-      code: "STORAGE_FULL",
-      what: `no space left to write ${file}`,
-      got: message,
-      fix: "free space and run again: every episode written before is whole",
-      cause,
-    });
-  }
-  fail({ code: "IO_FAILED", what: `cannot reach ${file}`, got: message, cause });
-}
-
-async function syncFolder(dir: string): Promise<void> {
-  const handle = await open(dir, "r");
-  try {
-    await handle.sync();
-  } catch (error) {
-    // Windows cannot sync a folder; its rename is durable without.
-    if (process.platform !== "win32") throw error;
-  } finally {
-    await handle.close();
-  }
-}
-
-async function writeDurably(file: string, pieces: readonly Uint8Array[]): Promise<void> {
-  const handle = await open(file, "wx");
-  try {
-    for (const piece of pieces) {
-      for (let done = 0; done < piece.length;) done += (await handle.write(piece, done)).bytesWritten;
-    }
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /**
@@ -62,17 +24,7 @@ async function writeDurably(file: string, pieces: readonly Uint8Array[]): Promis
 export async function saveEpisode(dir: string, episode: Episode): Promise<string> {
   const pieces = encodeEpisode(episode);
   const file = join(dir, episode.id + extension);
-  const temporary = join(dir, `.${episode.id}.${process.pid}-${written++}.tmp`);
-  try {
-    await mkdir(dir, { recursive: true });
-    await writeDurably(temporary, pieces);
-    await rename(temporary, file);
-    await syncFolder(dir);
-  } catch (error) {
-    // The write's own error is the one to tell, whatever the clean-up says.
-    await rm(temporary, { force: true }).catch(() => undefined);
-    storageError(file, error);
-  }
+  await writeAtomically(file, pieces);
   return file;
 }
 
@@ -92,7 +44,7 @@ async function readBytes(file: string): Promise<Uint8Array> {
       await handle.close();
     }
   } catch (error) {
-    storageError(file, error);
+    failStorage(file, error);
   }
 }
 
@@ -105,13 +57,13 @@ export async function loadEpisode(file: string): Promise<Episode> {
   return decodeEpisode(await readBytes(file), file);
 }
 
-/** Files of the episodes of a folder, sorted by id; unfinished writes are not among them. @throws IO_FAILED */
+/** Files of the episodes of a folder, sorted by name; unfinished writes are not among them. @throws IO_FAILED */
 export async function listEpisodes(dir: string): Promise<string[]> {
   try {
     const names = (await readdir(dir)).filter((name) => name.endsWith(extension) && !name.startsWith("."));
     return names.map((name) => join(dir, name)).toSorted();
   } catch (error) {
-    storageError(dir, error);
+    failStorage(dir, error);
   }
 }
 
@@ -125,7 +77,7 @@ async function loadUnlessDamaged(file: string, options: LoadOptions): Promise<Ep
   }
 }
 
-/** The episodes of a folder one after the other, sorted by id: one in memory at a time. @throws as `loadEpisodes` */
+/** The episodes of a folder one after the other, sorted by file name: one in memory at a time. @throws as `loadEpisodes` */
 export async function* iterateEpisodes(dir: string, options: LoadOptions = {}): AsyncGenerator<Episode> {
   for (const file of await listEpisodes(dir)) {
     const episode = await loadUnlessDamaged(file, options);
@@ -134,7 +86,7 @@ export async function* iterateEpisodes(dir: string, options: LoadOptions = {}): 
 }
 
 /**
- * All episodes of a folder, sorted by id.
+ * All episodes of a folder, sorted by file name.
  *
  * @throws CORRUPT_FILE at the first damaged file unless `onDamaged` is given, IO_FAILED
  */

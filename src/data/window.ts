@@ -66,7 +66,8 @@ interface RowData {
 
 function copyRepeating(source: NdArray, cut: Cut, target: NdArray, window: number): void {
   const stride = sizeOf(source.shape) / source.shape[0];
-  const [data, out] = [source.data as unknown as RowData, target.data as unknown as RowData];
+  const data: RowData = source.data;
+  const out: RowData = target.data;
   const base = window * cut.count * stride;
   const from = Math.max(cut.start, 0);
   const to = Math.min(cut.start + cut.count, source.shape[0]);
@@ -82,7 +83,8 @@ function copyRepeating(source: NdArray, cut: Cut, target: NdArray, window: numbe
 
 function copyZeroing(source: NdArray, cut: Cut, target: NdArray, window: number): void {
   const stride = sizeOf(source.shape) / source.shape[0];
-  const [data, out] = [source.data as unknown as RowData, target.data as unknown as RowData];
+  const data: RowData = source.data;
+  const out: RowData = target.data;
   const base = window * cut.count * stride;
   const from = Math.max(cut.start, 0);
   const to = Math.max(from, Math.min(cut.start + cut.count, source.shape[0]));

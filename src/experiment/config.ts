@@ -1,7 +1,7 @@
 /** @file Loads a config against its schema; a wrong key, type or value is refused with its dotted path, file, line and column. */
 
 import { basename } from "node:path";
-import { z } from "zod";
+import type { z } from "zod";
 import { fail, nearestName } from "../core/errors.ts";
 import { unknownKeys } from "./config-schema.ts";
 import type { ConfigSource, FieldPath } from "./config-source.ts";
@@ -111,7 +111,7 @@ function unionProblem(issue: Extract<Issue, { code: "invalid_union" }>, path: Fi
     const input = (issue.input as Record<string, unknown> | undefined)?.[issue.discriminator ?? ""];
     return choiceProblem(path, (issue as { options?: unknown[] }).options?.map(String) ?? [], input);
   }
-  const branches = issue.errors.map((errors) => problemOf(errors[0] as Issue, path));
+  const branches = issue.errors.map((errors) => problemOf(errors[0], path));
   const deepest = branches.reduce((best, p) => (p.path.length > best.path.length ? p : best));
   if (deepest.path.length > path.length) return deepest;
   const expected = branches.map((p) => p.expected).join(" or ");

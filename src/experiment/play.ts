@@ -1,13 +1,19 @@
-/** @file A world, or two side by side, driven from the keyboard in a terminal. */
+/** @file A world, or two side by side, driven from the keyboard in a terminal: the same keys go to both. */
+
+import { fail } from "../core/errors.ts";
+import type { Binding } from "./play-keys.ts";
+import { defaultBindings, keysOf, makeKeyHold } from "./play-keys.ts";
+import type { Panel, Pixels } from "./play-screen.ts";
+import { screenText } from "./play-screen.ts";
 
 /** What one step of a world shows. */
 export interface PlayStep {
-  /** uint8 `[H, W, 3]`, row-major. */
-  readonly frame: { readonly height: number; readonly width: number; readonly data: Uint8Array };
+  /** uint8 `[H, W, 3]`. */
+  readonly frame: Pixels;
   readonly reward: number;
   readonly terminated: boolean;
   readonly truncated: boolean;
-  /** A line beneath the picture: speed, crash probability. */
+  /** What else to tell, as in `12.3 m/s, crash 4 %`. */
   readonly note: string;
 }
 
@@ -16,9 +22,149 @@ export interface PlayWorld {
   readonly title: string;
   /** Name of each action component, in order; each in [-1, 1]. */
   readonly actionNames: readonly string[];
+  /** Keys of each component; left and right, then down and up, unless given. */
+  readonly bindings?: readonly Binding[];
   /** Step of the world's clock. */
   readonly stepSeconds: number;
   reset(seed: number): Promise<PlayStep>;
+  /** @param action float32 `[actionNames.length]`; the world's to keep */
   step(action: Float32Array): Promise<PlayStep>;
   close(): Promise<void>;
+}
+
+/** The terminal: a TTY's two streams, or a test's. */
+export interface PlayTerminal {
+  readonly input: {
+    readonly isTTY?: boolean;
+    setRawMode?(raw: boolean): unknown;
+    on(event: "data", listener: (data: Uint8Array | string) => void): unknown;
+    off(event: "data", listener: (data: Uint8Array | string) => void): unknown;
+    resume(): unknown;
+    pause(): unknown;
+  };
+  readonly output: { write(text: string): unknown; readonly columns?: number; readonly rows?: number };
+}
+
+/** Time, so that a test can pass it. */
+export interface PlayClock {
+  now(): number;
+  sleep(ms: number): Promise<void>;
+}
+
+const realClock: PlayClock = {
+  now: () => performance.now(),
+  sleep: (ms) =>
+    new Promise((resolve) => {
+      setTimeout(resolve, ms);
+    }),
+};
+
+interface Drive {
+  readonly world: PlayWorld;
+  last: PlayStep;
+  total: number;
+  steps: number;
+}
+
+interface Controls {
+  quit: boolean;
+  reset: boolean;
+  paused: boolean;
+}
+
+/**
+ * Drive until q. r starts over with the next seed, space pauses; a world that has ended waits for r.
+ * Leaves the terminal as it was and closes the worlds, whatever happens.
+ * @throws INVALID_ARGUMENT without a terminal
+ */
+export async function play(
+  worlds: readonly PlayWorld[],
+  terminal: PlayTerminal,
+  options: { readonly seed?: number; readonly clock?: PlayClock } = {},
+): Promise<void> {
+  const clock = options.clock ?? realClock;
+  const controls: Controls = { quit: false, reset: false, paused: false };
+  const hold = makeKeyHold();
+  const leave = enterTerminal(terminal, (key) => {
+    if (key === "quit") controls.quit = true;
+    else if (key === "r") controls.reset = true;
+    else if (key === " ") controls.paused = !controls.paused;
+    else hold.press(key, clock.now());
+  });
+  try {
+    const periodMs = Math.max(...worlds.map(({ stepSeconds }) => stepSeconds)) * 1000;
+    let seed = options.seed ?? 0;
+    let drives = await startAll(worlds, seed);
+    for (let due = clock.now() + periodMs; !controls.quit; due = Math.max(due + periodMs, clock.now())) {
+      draw(drives, terminal, footerOf(controls, seed));
+      await clock.sleep(Math.max(0, due - clock.now()));
+      if (controls.reset) drives = await startAll(worlds, ++seed);
+      else if (!controls.paused) await Promise.all(drives.map((drive) => advance(drive, hold, clock.now())));
+      controls.reset = false;
+    }
+  } finally {
+    leave();
+    await Promise.all(worlds.map((world) => world.close()));
+  }
+}
+
+function footerOf({ paused }: Controls, seed: number): string {
+  return `${paused ? "paused | " : ""}seed ${seed} | arrows or wasd drive, space pauses, r restarts, q quits`;
+}
+
+function startAll(worlds: readonly PlayWorld[], seed: number): Promise<Drive[]> {
+  return Promise.all(
+    worlds.map(async (world) => ({ world, last: await world.reset(seed), total: 0, steps: 0 })),
+  );
+}
+
+function ended({ last }: Drive): boolean {
+  return last.terminated || last.truncated;
+}
+
+async function advance(drive: Drive, hold: ReturnType<typeof makeKeyHold>, nowMs: number): Promise<void> {
+  if (ended(drive)) return;
+  const { world } = drive;
+  const action = new Float32Array(world.actionNames.length);
+  action.set(hold.action((world.bindings ?? defaultBindings).slice(0, action.length), nowMs));
+  drive.last = await world.step(action);
+  drive.total += drive.last.reward;
+  drive.steps += 1;
+}
+
+function draw(drives: readonly Drive[], { output }: PlayTerminal, footer: string): void {
+  const panels = drives.map((drive): Panel => {
+    const { last, total, steps, world } = drive;
+    const end = last.terminated ? "ended (r restarts)" : last.truncated ? "time is up (r restarts)" : "";
+    const score = `step ${steps}  reward ${last.reward.toFixed(2)}  sum ${total.toFixed(1)}`;
+    return { title: world.title, pixels: last.frame, lines: [score, last.note, end] };
+  });
+  output.write(screenText(panels, output.columns ?? 80, output.rows ?? 40, footer));
+}
+
+/** Raw keys and the alternate screen; returns what undoes it. */
+function enterTerminal({ input, output }: PlayTerminal, onKey: (key: string) => void): () => void {
+  if (input.isTTY !== true || input.setRawMode === undefined) {
+    fail({
+      code: "INVALID_ARGUMENT",
+      what: "playing needs a terminal",
+      expected: "a keyboard on standard input",
+      got: "a file or a pipe",
+      fix: "call it from an interactive shell (over ssh: ssh -t)",
+    });
+  }
+  const listen = (data: Uint8Array | string): void => {
+    for (const key of keysOf(typeof data === "string" ? data : Buffer.from(data).toString("utf8")))
+      onKey(key);
+  };
+  input.setRawMode(true);
+  input.on("data", listen);
+  input.resume();
+  output.write("\u001b[?1049h\u001b[?25l");
+  return () => {
+    output.write("\u001b[?25h\u001b[?1049l");
+    input.off("data", listen);
+    input.pause();
+    input.setRawMode?.(false);
+  };
 }

@@ -56,6 +56,7 @@ export function tickText(value: number): string {
 }
 
 interface Axis {
+  readonly scale: "linear" | "log";
   readonly ticks: readonly number[];
   /** Value to a share of the axis, in [0, 1]. */
   readonly share: (value: number) => number;
@@ -65,7 +66,11 @@ function xAxis(series: readonly Series[]): Axis {
   const all = series.flatMap(({ x }) => [x[0], x[x.length - 1]]);
   const [low, high] = [Math.min(...all), Math.max(...all)];
   const width = high - low || 1;
-  return { ticks: linearTicks(low, low + width, 5), share: (value) => (value - low) / width };
+  return {
+    scale: "linear",
+    ticks: linearTicks(low, low + width, 5),
+    share: (value) => (value - low) / width,
+  };
 }
 
 function range(series: readonly Series[]): [number, number] {
@@ -83,13 +88,21 @@ function yAxis(series: readonly Series[]): Axis {
   const [low, high] = range(series);
   if (low > 0 && high / low >= 200) {
     const [bottom, top] = [Math.log(low / 1.15), Math.log(high * 1.15)];
-    return { ticks: logTicks(low, high), share: (value) => (Math.log(value) - bottom) / (top - bottom) };
+    return {
+      scale: "log",
+      ticks: logTicks(low, high),
+      share: (value) => (Math.log(value) - bottom) / (top - bottom),
+    };
   }
   const pad = (high - low || Math.abs(high) || 1) * 0.06;
   // A curve that starts near zero is judged against zero.
   const bottom = low >= 0 && low < 0.35 * high ? 0 : low - pad;
   const top = high + pad;
-  return { ticks: linearTicks(bottom, top, 5), share: (value) => (value - bottom) / (top - bottom) };
+  return {
+    scale: "linear",
+    ticks: linearTicks(bottom, top, 5),
+    share: (value) => (value - bottom) / (top - bottom),
+  };
 }
 
 function path(series: Series, x: Axis, y: Axis): string {
@@ -114,7 +127,7 @@ function curve(series: Series, index: number, x: Axis, y: Axis): string {
     );
     return `<g class="${colour}">${last}<path class="line" d="${path(series, x, y)}"/>${dots.join("")}</g>`;
   }
-  const even = smooth(series.y, series.y.length / 30);
+  const even = smooth(series.y, Math.max(2.5, series.y.length / 50));
   const raw = path(thin(series, rawPoints), x, y);
   const calm = path(thin({ ...series, y: even }, smoothPoints), x, y);
   return `<g class="${colour}">${last}<path class="raw" d="${raw}"/><path class="line" d="${calm}"/></g>`;
@@ -134,7 +147,8 @@ function axes(x: Axis, y: Axis, unit: string): string {
   }
   parts.push(`<path class="axis" d="M${box.left} ${box.bottom}H${box.right}"/>`);
   parts.push(`<text class="name" x="${box.right}" y="${box.bottom + 32}" text-anchor="end">step</text>`);
-  if (unit !== "") parts.push(`<text class="name" x="4" y="${box.top - 2}">${escapeHtml(unit)}</text>`);
+  const label = [unit, y.scale === "log" ? "log scale" : ""].filter((part) => part !== "").join(", ");
+  if (label !== "") parts.push(`<text class="name" x="4" y="${box.top - 3}">${escapeHtml(label)}</text>`);
   return parts.join("");
 }
 

@@ -88,17 +88,24 @@ function titleOf(subject: string, labels: readonly string[]): string {
 }
 
 /**
- * Exponential moving average without the start's bias.
- * @param span number of samples over which it averages; 1 leaves the curve as it is
+ * Exponential moving average taken from both sides, so that the curve neither lags nor starts with a bias.
+ * @param span number of samples over which each side averages; 1 leaves the curve as it is
  */
 export function smooth(values: readonly number[], span: number): number[] {
   const keep = 1 - 1 / Math.max(1, span);
-  let [sum, weight] = [0, 0];
-  return values.map((value) => {
-    sum = keep * sum + value;
-    weight = keep * weight + 1;
-    return sum / weight;
-  });
+  const oneSided = (list: readonly number[]): { sum: number; weight: number }[] => {
+    let [sum, weight] = [0, 0];
+    return list.map((value) => {
+      sum = keep * sum + value;
+      weight = keep * weight + 1;
+      return { sum, weight };
+    });
+  };
+  const past = oneSided(values);
+  const future = oneSided([...values].reverse()).reverse();
+  return values.map(
+    (value, i) => (past[i].sum + future[i].sum - value) / (past[i].weight + future[i].weight - 1),
+  );
 }
 
 /** Thin a curve to about `limit` points, keeping the lowest and highest of every bucket. */

@@ -144,17 +144,17 @@ function stagesHtml(state: RunState): string {
   return `<h2>Time and memory</h2><div class="stages">${strip.join("")}</div><div class="table"><table><thead>${head}</thead><tbody>${rows.join("")}</tbody></table></div>`;
 }
 
-function sessionHtml(session: Session, index: number): string {
+function endOf({ finishedAt, outcome }: Session): string {
+  return `${finishedAt ?? ""} (${outcome ?? "?"})`;
+}
+
+function sessionHtml(session: Session, index: number, all: readonly Session[]): string {
   const { machine, git } = session;
+  const last = index === all.length - 1;
   const facts: [string, string][] = [
     ["command", `reverie ${session.argv.join(" ")}`],
     ["started", session.startedAt],
-    [
-      "ended",
-      session.finishedAt === undefined
-        ? "not recorded (killed, or still running)"
-        : `${session.finishedAt} (${session.outcome ?? "?"})`,
-    ],
+    ["ended", session.finishedAt === undefined ? (last ? "" : "killed") : endOf(session)],
     [
       "Reverie",
       `${session.reverie}${git === undefined ? "" : `, commit ${git.commit.slice(0, 12)}${git.dirty ? " with local changes" : ""}`}`,
@@ -168,7 +168,8 @@ function sessionHtml(session: Session, index: number): string {
         .join(", "),
     ],
   ];
-  const list = facts.map(([key, value]) => `<dt>${key}</dt><dd>${escapeHtml(value)}</dd>`).join("");
+  const told = facts.filter(([, value]) => value !== "");
+  const list = told.map(([key, value]) => `<dt>${key}</dt><dd>${escapeHtml(value)}</dd>`).join("");
   const title = index === 0 ? "Started" : `Resumed (${index})`;
   return `<details><summary>${title} ${session.startedAt.slice(0, 16).replace("T", " ")}</summary><dl>${list}</dl></details>`;
 }

@@ -38,8 +38,11 @@ export interface ResultTable {
 }
 
 function formatNumber(value: number, column: Column): string {
-  const digits = column.digits ?? 1;
-  return column.format === "percent" ? (value * 100).toFixed(digits) : value.toFixed(digits);
+  const text = (column.format === "percent" ? value * 100 : value).toFixed(column.digits ?? 1);
+  const [whole, part] = text.split(".");
+  // Groups of three, as SI writes them, from five digits on.
+  const grouped = whole.length > 4 ? whole.replace(/\B(?=(\d{3})+$)/g, "\u202f") : whole;
+  return part === undefined ? grouped : `${grouped}.${part}`;
 }
 
 /** Text of one cell: `12.3 ± 0.4`, `4.0 %`, `–`. */

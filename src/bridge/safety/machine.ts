@@ -45,6 +45,7 @@ export type StopReason =
   | "no-feedback"
   | "reset"
   | "requested"
+  | "faulty"
   | "shutdown";
 
 /** Answer to a command. */
@@ -128,6 +129,11 @@ export class SafetyMachine {
     return this.plan !== undefined;
   }
 
+  /** The session that moves the robot now. */
+  get controllerId(): string | undefined {
+    return this.controller?.id;
+  }
+
   /** Why it is stopped; undefined while armed. */
   get stopReason(): StopReason | undefined {
     return this.armed ? undefined : this.reason;
@@ -162,7 +168,8 @@ export class SafetyMachine {
   /** A sign of life. One that echoes a stamp older than the age limit comes out of a queue and does not count. */
   heartbeat(id: string, epoch: number, nowMs: number, stampMs = nowMs): void {
     const operator = this.operators.find(id, epoch);
-    if (operator === undefined || nowMs - stampMs > this.config.maxActionAgeMs) return;
+    const ageMs = nowMs - stampMs;
+    if (operator === undefined || !(ageMs >= 0 && ageMs <= this.config.maxActionAgeMs)) return;
     this.expire(nowMs);
     operator.heardMs = nowMs;
   }
@@ -191,6 +198,11 @@ export class SafetyMachine {
     this.controller = undefined;
     this.beginStop(reason);
     this.listener({ type: "stopped", atMs: nowMs, reason, sessionId });
+  }
+
+  /** A session sent something that cannot be understood. */
+  fault(id: string, nowMs: number): void {
+    if (this.controller?.id === id) this.stop("faulty", nowMs);
   }
 
   /** Undo a latched stop; arming still needs a fresh command. */

@@ -1,0 +1,348 @@
+/** @file The dead-man at work: one machine, one motor, its operators and one timer, on whatever thread owns them. */
+
+import { randomUUID } from "node:crypto";
+
+import { isNdArray, ndarray } from "../../core/ndarray.ts";
+import { ReverieError, fail } from "../../core/errors.ts";
+import { checkNames } from "./channels.ts";
+import type { SafetyConfig } from "./channels.ts";
+import type { Clock, Device, DeviceDescription, DeviceObservation } from "./device.ts";
+import { SafetyMachine } from "./machine.ts";
+import type { SafetyEvent, Setpoint } from "./machine.ts";
+import { Outlet } from "./outlet.ts";
+import { protocolVersion } from "./protocol.ts";
+import type { Applied, OperatorMessage, RobotMessage } from "./protocol.ts";
+
+/** An operator's connection. */
+export interface OperatorLink {
+  send(message: RobotMessage): void;
+  close(reason: string): void;
+}
+
+/** What the guard tells its host. */
+export interface GuardListener {
+  event(event: SafetyEvent | { type: "device"; up: boolean; reason: string; atMs: number }): void;
+  /** Every setpoint, when it is sent. */
+  sent?(setpoint: Setpoint, atMs: number): void;
+}
+
+/** Parts of a guard. */
+export interface GuardParts {
+  readonly config: SafetyConfig;
+  readonly device: Device;
+  readonly clock: Clock;
+  readonly listener: GuardListener;
+}
+
+interface Attached {
+  readonly link: OperatorLink;
+  readonly outlet: Outlet<RobotMessage>;
+  session?: { readonly id: string; readonly epoch: number };
+}
+
+const credits = 2;
+
+/** A new action goes out at once unless a setpoint went out this shortly before; then it waits for the tick. */
+const largestGapMs = 5;
+
+/** Owns the motor: every setpoint passes through its machine, and nothing else holds the device. */
+export class Guard {
+  private readonly parts: GuardParts;
+  private readonly machine: SafetyMachine;
+  private readonly periodMs: number;
+  private readonly minGapMs: number;
+  private readonly attached = new Set<Attached>();
+  private device: DeviceDescription | undefined;
+  private cancel: () => void = () => undefined;
+  private nextTickMs: number;
+  private lastSentMs = -Infinity;
+  private applied: Applied | undefined;
+  private observations = 0;
+  private episode = 0;
+  private resets = 0;
+  private readonly resetOf = new Map<number, { who: Attached; id: number }>();
+  private closed = false;
+
+  constructor(parts: GuardParts) {
+    this.parts = parts;
+    this.periodMs = 1000 / parts.config.rateHz;
+    this.minGapMs = Math.min(largestGapMs, this.periodMs / 2);
+    this.nextTickMs = parts.clock.now();
+    this.machine = new SafetyMachine(parts.config, (event) => this.tell(event));
+    parts.device.open({
+      up: (description) => this.deviceUp(description),
+      down: (reason) => this.deviceDown(reason),
+      observed: (observation) => this.observed(observation),
+      measured: (positions, atMs) => this.machine.feedback(positions, atMs),
+      acknowledged: (number) => this.machine.acknowledge(number),
+    });
+    this.schedule();
+  }
+
+  /** An operator connects; returns what to call with its messages and when it is gone. */
+  attach(link: OperatorLink): { receive(message: OperatorMessage): void; gone(): void } {
+    const who: Attached = { link, outlet: new Outlet(credits, (message) => link.send(message)) };
+    this.attached.add(who);
+    return {
+      receive: (message) => this.receive(who, message),
+      gone: () => this.detach(who),
+    };
+  }
+
+  /** Stop and stay stopped until `release`. */
+  stop(): void {
+    this.machine.stop("requested", this.now(), true);
+    this.emit();
+  }
+
+  /** Undo `stop`. */
+  release(): void {
+    this.machine.release();
+    this.broadcastState();
+  }
+
+  /** Whether commands move the robot now, and if not, why. */
+  get state(): RobotMessage & { op: "state" } {
+    const { armed, stopReason, latched } = this.machine;
+    return { op: "state", armed, reason: stopReason, latched };
+  }
+
+  /** Stop the robot, tell every operator, let go of the motor. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.cancel();
+    this.machine.stop("shutdown", this.now(), true);
+    this.emit();
+    for (const { link } of this.attached) link.close("the robot is shutting down");
+    await this.parts.device.close();
+  }
+
+  private now(): number {
+    return this.parts.clock.now();
+  }
+
+  private receive(who: Attached, message: OperatorMessage): void {
+    if (this.closed) return;
+    try {
+      if (message.op === "hello") this.greet(who, message);
+      else if (who.session === undefined) fail({ code: "PROTOCOL", what: `"${message.op}" before "hello"` });
+      else this.obey(who, who.session, message);
+    } catch (error) {
+      this.faulty(who, error);
+    }
+  }
+
+  private obey(who: Attached, session: { id: string; epoch: number }, message: OperatorMessage): void {
+    const { machine } = this;
+    if (message.op === "act") this.act(who, session, message);
+    else if (message.op === "hb") {
+      machine.heartbeat(session.id, session.epoch, this.now(), message.observed);
+      who.link.send({ op: "pong", stamp: this.now(), t: message.t });
+    } else if (message.op === "credit") who.outlet.credit();
+    else if (message.op === "reset") this.reset(who, session.id, message);
+    else if (message.op === "stop") this.stop();
+    else if (message.op === "release") this.release();
+    else
+      fail({
+        code: "PROTOCOL",
+        what: "unknown message",
+        got: JSON.stringify((message as { op: unknown }).op),
+      });
+  }
+
+  /** A message that cannot be understood is a doubt, and doubt stops the robot. */
+  private faulty(who: Attached, error: unknown): void {
+    const known = error instanceof ReverieError;
+    if (who.session !== undefined) this.machine.fault(who.session.id, this.now());
+    this.emit();
+    who.link.send({ op: "error", code: known ? error.code : "PROTOCOL", message: String(error) });
+    if (who.session === undefined) who.link.close("the handshake failed");
+  }
+
+  private greet(who: Attached, hello: OperatorMessage & { op: "hello" }): void {
+    const { config } = this.parts;
+    if (hello.protocol !== protocolVersion) {
+      fail({
+        code: "PROTOCOL",
+        what: "another protocol version",
+        expected: `${protocolVersion}`,
+        got: `${hello.protocol}`,
+      });
+    }
+    if (hello.channels !== undefined) checkNames(config, hello.channels);
+    if (this.device === undefined)
+      fail({ code: "PROTOCOL", what: "the robot is not connected", fix: "try again later" });
+    if (who.session !== undefined) fail({ code: "PROTOCOL", what: "a second hello on one connection" });
+    const id = typeof hello.session === "string" && hello.session !== "" ? hello.session : randomUUID();
+    this.supersede(id);
+    const { epoch, highestSeq } = this.machine.openSession(id, this.now());
+    who.session = { id, epoch };
+    who.link.send({
+      op: "welcome",
+      protocol: protocolVersion,
+      session: id,
+      epoch,
+      seq: highestSeq,
+      stamp: this.now(),
+      channels: config.channels,
+      lease_ms: config.leaseMs,
+      heartbeat_ms: config.heartbeatMs,
+      max_action_age_ms: config.maxActionAgeMs,
+      device: this.device,
+    });
+    this.emit();
+  }
+
+  private supersede(id: string): void {
+    for (const other of this.attached) {
+      if (other.session?.id !== id) continue;
+      this.detach(other);
+      other.link.close("the session was resumed on another connection");
+    }
+  }
+
+  private detach(who: Attached): void {
+    if (!this.attached.delete(who) || who.session === undefined) return;
+    this.machine.closeSession(who.session.id, who.session.epoch, this.now());
+    this.emit();
+  }
+
+  private act(
+    who: Attached,
+    session: { id: string; epoch: number },
+    message: OperatorMessage & { op: "act" },
+  ): void {
+    const { actions, seq } = message;
+    const width = this.parts.config.channels.length;
+    const fits = isNdArray(actions) && actions.shape.length === 2 && actions.shape[1] === width;
+    const verdict = this.machine.command(
+      {
+        sessionId: session.id,
+        epoch: session.epoch,
+        seq,
+        values: fits ? Float64Array.from(actions.data as Float32Array, Number) : new Float64Array(),
+        stepSeconds: message.step_seconds,
+        observedMs: message.observed,
+        startMs: message.start,
+      },
+      this.now(),
+    );
+    if (!verdict.accepted)
+      who.link.send({ op: "refused", seq, reason: verdict.refusal, stopped: verdict.stopped });
+    if (!this.machine.armed || this.now() - this.lastSentMs >= this.minGapMs) this.emit();
+    else this.schedule();
+  }
+
+  private reset(who: Attached, session: string, message: OperatorMessage & { op: "reset" }): void {
+    const { machine } = this;
+    if (machine.armed && machine.controllerId !== session) {
+      fail({
+        code: "RUN_BUSY",
+        what: "another operator drives this robot",
+        fix: "wait until it has stopped",
+      });
+    }
+    machine.stop("reset", this.now());
+    this.emit();
+    this.resets += 1;
+    const { id, seed, options } = message;
+    this.resetOf.set(this.resets, { who, id });
+    if (this.device?.resets === true) this.parts.device.reset({ id: this.resets, seed, options });
+  }
+
+  /** A robot that cannot be put back begins the episode where it is: with the next observation. */
+  private resetIdOf(observation: DeviceObservation): number | undefined {
+    return this.device?.resets === true ? observation.resetId : [...this.resetOf.keys()].at(-1);
+  }
+
+  private observed(observation: DeviceObservation): void {
+    const { arrays, capturedMs, reward, terminated, truncated } = observation;
+    const resetId = this.resetIdOf(observation);
+    const reset = resetId === undefined ? undefined : this.resetOf.get(resetId);
+    if (resetId !== undefined) {
+      this.resetOf.clear();
+      this.episode += 1;
+    }
+    const n = this.observations++;
+    const { applied, episode } = this;
+    const message = {
+      op: "obs",
+      n,
+      episode,
+      stamp: capturedMs,
+      arrays,
+      reward,
+      terminated,
+      truncated,
+    } as const;
+    for (const who of this.attached) {
+      if (who.session === undefined) continue;
+      const own = reset?.who === who ? reset.id : undefined;
+      who.outlet.offer({ ...message, reset: own, applied, stopped: this.machine.stopReason });
+    }
+    if (this.applied !== undefined) this.applied = { ...this.applied, count: 0 };
+  }
+
+  private deviceUp(description: DeviceDescription): void {
+    try {
+      checkNames(this.parts.config, description.channels);
+    } catch (error) {
+      this.parts.listener.event({ type: "device", up: false, reason: String(error), atMs: this.now() });
+      return;
+    }
+    this.device = description;
+    this.machine.connectDevice(description);
+    this.parts.listener.event({ type: "device", up: true, reason: description.name, atMs: this.now() });
+    this.emit();
+  }
+
+  private deviceDown(reason: string): void {
+    this.resetOf.clear();
+    this.machine.loseDevice(this.now());
+    this.parts.listener.event({ type: "device", up: false, reason, atMs: this.now() });
+  }
+
+  private tell(event: SafetyEvent): void {
+    this.parts.listener.event(event);
+    if (event.type !== "refused") this.broadcastState();
+  }
+
+  private broadcastState(): void {
+    const { state } = this;
+    for (const { link, session } of this.attached) if (session !== undefined) link.send(state);
+  }
+
+  private emit(): void {
+    const nowMs = this.now();
+    const setpoint = this.machine.tick(nowMs);
+    if (setpoint !== undefined) {
+      this.parts.device.send(setpoint);
+      this.lastSentMs = nowMs;
+      const { values, seq, row, kind, limited } = setpoint;
+      const count = (this.applied?.count ?? 0) + 1;
+      this.applied = {
+        values: ndarray("float64", [values.length], values),
+        seq,
+        row,
+        kind,
+        limited,
+        count,
+        sent: nowMs,
+      };
+      this.parts.listener.sent?.(setpoint, nowMs);
+    }
+    this.schedule();
+  }
+
+  /** The next moment of the ticker's grid, or the dead-man's deadline if that comes first. Missed ticks are not made up. */
+  private schedule(): void {
+    this.cancel();
+    if (this.closed) return;
+    const nowMs = this.now();
+    if (this.nextTickMs <= nowMs) {
+      this.nextTickMs += this.periodMs * (Math.floor((nowMs - this.nextTickMs) / this.periodMs) + 1);
+    }
+    const atMs = Math.min(this.nextTickMs, this.machine.deadlineMs + 0.001);
+    this.cancel = this.parts.clock.at(atMs, () => this.emit());
+  }
+}

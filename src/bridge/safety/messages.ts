@@ -1,0 +1,53 @@
+/** @file What a stranger sent, checked: decoded maps become operator messages or a typed error. */
+
+import { fail } from "../../core/errors.ts";
+import { isNdArray } from "../../core/ndarray.ts";
+import { isWireMap } from "../codec.ts";
+import type { WireMap, WireValue } from "../codec.ts";
+import type { OperatorMessage } from "./protocol.ts";
+
+type Check = (value: WireValue) => boolean;
+
+const number: Check = (value) => typeof value === "number";
+const text: Check = (value) => typeof value === "string";
+const names: Check = (value) => Array.isArray(value) && value.every(text);
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || value === null || check(value);
+
+const fields: Readonly<Record<OperatorMessage["op"], Readonly<Record<string, Check>>>> = {
+  hello: { protocol: number, channels: optional(names), session: optional(text) },
+  act: {
+    seq: number,
+    observed: optional(number),
+    start: optional(number),
+    step_seconds: number,
+    actions: isNdArray,
+  },
+  hb: { observed: optional(number), t: optional(number) },
+  reset: { id: number, seed: optional(number), options: optional(isWireMap) },
+  stop: {},
+  release: {},
+  credit: {},
+};
+
+/** Check a decoded map. @throws PROTOCOL naming the field that is wrong */
+export function operatorMessage(map: WireMap): OperatorMessage {
+  const { op } = map;
+  if (typeof op !== "string" || !Object.hasOwn(fields, op)) {
+    fail({
+      code: "PROTOCOL",
+      what: "unknown message",
+      expected: Object.keys(fields).join(", "),
+      got: typeof op === "string" ? op.slice(0, 40) : typeof op,
+    });
+  }
+  const message: Record<string, WireValue> = { op };
+  for (const [name, check] of Object.entries(fields[op as OperatorMessage["op"]])) {
+    if (!check(map[name]))
+      fail({ code: "PROTOCOL", what: `"${op}": field "${name}" is missing or of the wrong type` });
+    message[name] = map[name] ?? undefined;
+  }
+  return message as unknown as OperatorMessage;
+}

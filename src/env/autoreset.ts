@@ -102,7 +102,8 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
     this.#finalMask = zeros("bool", [this.numEnvs]);
     this.#resetOptions = { mask: this.#resetMask };
     if (primitive.stepSync !== undefined && primitive.resetSync !== undefined) {
-      this.resetSync = (reset) => this.#absorbReset(this.primitive.resetSync!(this.#beforeReset(reset)), reset?.mask);
+      this.resetSync = (reset) =>
+        this.#absorbReset(this.primitive.resetSync!(this.#beforeReset(reset)), reset?.mask);
       this.stepSync = (actions, mask) => this.#stepNow(actions, mask);
     }
     if (primitive.snapshot !== undefined && primitive.restore !== undefined) {
@@ -312,9 +313,13 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
   }
 
   #absorbReset(from: ResetBatch<O>, mask: Mask | undefined): ResetBatch<O> {
-    for (let i = 0; i < this.numEnvs; i++) if (mask === undefined || mask.data[i] !== 0) this.#phase[i] = running;
+    for (let i = 0; i < this.numEnvs; i++)
+      if (mask === undefined || mask.data[i] !== 0) this.#phase[i] = running;
     if (!this.copies) return from;
-    return { observations: cloneBatch(this.singleObservationSpace, from.observations), infos: cloneInfos(from.infos) };
+    return {
+      observations: cloneBatch(this.singleObservationSpace, from.observations),
+      infos: cloneInfos(from.infos),
+    };
   }
 
   #handStep(): StepBatch<O> {

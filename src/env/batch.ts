@@ -12,7 +12,7 @@ function isArray(batch: unknown): batch is NdArray {
 }
 
 function childrenOf(space: Space): Readonly<Record<string, Space>> | undefined {
-  if (space.kind !== "dict" && space.kind !== "tuple") return undefined;
+  if (space.kind !== "Dict" && space.kind !== "Tuple") return undefined;
   return (space as Space & { readonly spaces: Readonly<Record<string, Space>> }).spaces;
 }
 
@@ -64,6 +64,21 @@ export function copyRows(
     copyRows(children[key], (target as MutableRecord)[key], (source as MutableRecord)[key], mask);
 }
 
+/** Write one element of `space` into row `i` of a batch. */
+export function copyRow(space: Space, target: ObservationBatch, element: unknown, i: number): void {
+  if (isArray(target)) {
+    if (isArray(element))
+      (target.data as Float64Array).set(element.data as Float64Array, i * element.data.length);
+    else (target.data as Float64Array)[i] = element as number;
+    return;
+  }
+  const children = childrenOf(space);
+  if (children === undefined) (target as unknown[])[i] = element;
+  else
+    for (const key in children)
+      copyRow(children[key], (target as MutableRecord)[key], (element as MutableRecord)[key], i);
+}
+
 function mapBatch(
   space: Space,
   batch: ObservationBatch,
@@ -72,7 +87,7 @@ function mapBatch(
   if (isArray(batch)) return each(batch);
   const children = childrenOf(space);
   if (children === undefined) return [...(batch as readonly ObservationBatch[])];
-  if (space.kind === "tuple") {
+  if (space.kind === "Tuple") {
     return (batch as readonly ObservationBatch[]).map((part, i) => mapBatch(children[i], part, each));
   }
   const out: MutableRecord = {};
@@ -95,12 +110,12 @@ export function rowAt(space: Space, batch: ObservationBatch, i: number): unknown
   if (isArray(batch)) {
     const shape = batch.shape.slice(1);
     const stride = batch.data.length / batch.shape[0];
-    if (space.kind === "discrete") return Number(batch.data[i]);
+    if (space.kind === "Discrete") return Number(batch.data[i]);
     return { dtype: batch.dtype, shape, data: batch.data.subarray(i * stride, (i + 1) * stride) };
   }
   const children = childrenOf(space);
   if (children === undefined) return (batch as readonly unknown[])[i];
-  if (space.kind === "tuple") {
+  if (space.kind === "Tuple") {
     return (batch as readonly ObservationBatch[]).map((part, k) => rowAt(children[k], part, i));
   }
   const out: Record<string, unknown> = {};

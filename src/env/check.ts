@@ -63,7 +63,8 @@ function keepStep(env: AnyVectorEnv, batch: StepBatch): StepBatch {
     infos: cloneInfos(batch.infos),
     valid: cloneArray(batch.valid),
   };
-  if (batch.finalObservations !== undefined) kept.finalObservations = cloneBatch(space, batch.finalObservations);
+  if (batch.finalObservations !== undefined)
+    kept.finalObservations = cloneBatch(space, batch.finalObservations);
   if (batch.finalMask !== undefined) kept.finalMask = cloneArray(batch.finalMask);
   if (batch.finalInfos !== undefined) kept.finalInfos = cloneInfos(batch.finalInfos);
   return kept;

@@ -14,6 +14,8 @@ export interface EnvMetadata {
   readonly renderModes: readonly string[];
   readonly renderFps?: number;
   readonly autoreset?: AutoresetMode;
+  /** Vector envs: all rows draw from one generator, so a list of seeds is refused and rows depend on each other's resets. */
+  readonly sharedGenerator?: boolean;
 }
 
 /** When a finished sub-environment is reset; Gymnasium's three modes. */

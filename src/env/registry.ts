@@ -169,14 +169,30 @@ export class Registry {
    */
   async makeVec(id: string | EnvSpec, options: MakeVecOptions = {}): Promise<AutoresetVectorEnv> {
     const spec = typeof id === "string" ? this.spec(id) : id;
-    const { numEnvs = 1, mode, autoreset = "next-step", copy = true, seed, wrappers = [], ...kwargs } = options;
+    const {
+      numEnvs = 1,
+      mode,
+      autoreset = "next-step",
+      copy = true,
+      seed,
+      wrappers = [],
+      ...kwargs
+    } = options;
     const chosen = mode ?? (spec.vectorEntryPoint === undefined ? "sync" : "batched");
     let env = await this.#primitive(spec, chosen, { ...spec.kwargs, ...kwargs, numEnvs });
     for (const wrap of wrappers) env = wrap(env);
-    return withAutoreset(env, autoreset, { copy, firstSeed: seed, spec: { ...spec, kwargs: { ...spec.kwargs, ...kwargs } } });
+    return withAutoreset(env, autoreset, {
+      copy,
+      firstSeed: seed,
+      spec: { ...spec, kwargs: { ...spec.kwargs, ...kwargs } },
+    });
   }
 
-  async #primitive(spec: EnvSpec, mode: VectorMode, kwargs: Kwargs & { numEnvs: number }): Promise<VectorEnv> {
+  async #primitive(
+    spec: EnvSpec,
+    mode: VectorMode,
+    kwargs: Kwargs & { numEnvs: number },
+  ): Promise<VectorEnv> {
     if (mode === "batched") {
       if (spec.vectorEntryPoint === undefined) {
         fail({

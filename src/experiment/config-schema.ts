@@ -144,16 +144,14 @@ function typeName(schema: AnySchema): string {
 }
 
 function numberName(schema: AnySchema): string {
-  const bag = schema._zod.bag as Record<string, number | string | undefined>;
+  const json = z.toJSONSchema(schema) as Readonly<Record<string, number | string | undefined>>;
   const bound = (key: string, sign: string): string[] => {
-    const value = bag[key];
-    return value === undefined || Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER
-      ? []
-      : [`${sign} ${value}`];
+    const value = json[key];
+    return value === undefined || Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER ? [] : [`${sign} ${value}`];
   };
-  const low = bag.exclusiveMinimum === undefined ? bound("minimum", ">=") : bound("exclusiveMinimum", ">");
-  const high = bag.exclusiveMaximum === undefined ? bound("maximum", "<=") : bound("exclusiveMaximum", "<");
-  return [bag.format === "safeint" ? "integer" : "number", ...low, ...high].join(" ");
+  const low = [...bound("minimum", ">="), ...bound("exclusiveMinimum", ">")];
+  const high = [...bound("maximum", "<="), ...bound("exclusiveMaximum", "<")];
+  return [String(json.type), ...low, ...high].join(" ");
 }
 
 function description(schema: AnySchema): string {

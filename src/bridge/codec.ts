@@ -49,6 +49,32 @@ export function encode(value: WireValue): Buffer<ArrayBuffer> {
   }
 }
 
+/** The entries of a map, encoded once, to be sent inside another map. */
+export interface PackedEntries {
+  readonly count: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Encode the entries of `map` without its header, in memory of their own. @throws INVALID_ARGUMENT as `encode` */
+export function encodeEntries(map: WireMap): PackedEntries {
+  try {
+    const count = writeEntries(map, 0);
+    return { count, bytes: writer.finish() };
+  } catch (error) {
+    writer.clear();
+    throw error;
+  }
+}
+
+/** Encode one map of `packed` entries followed by those of `more`. The keys must be disjoint. */
+export function encodeMerged(packed: PackedEntries, more: WireMap): Buffer<ArrayBuffer> {
+  const tail = encodeEntries(more);
+  writer.mapHeader(packed.count + tail.count);
+  writer.raw(packed.bytes);
+  writer.raw(tail.bytes);
+  return writer.finish();
+}
+
 /**
  * Decode one message.
  *
@@ -115,12 +141,21 @@ function writeList(values: readonly WireValue[], depth: number): void {
 }
 
 function writeMap(map: WireMap, depth: number): void {
-  const keys = Object.keys(map).filter((key) => map[key] !== undefined);
-  writer.mapHeader(keys.length);
-  for (const key of keys) {
+  let count = 0;
+  for (const key of Object.keys(map)) if (map[key] !== undefined) count++;
+  writer.mapHeader(count);
+  writeEntries(map, depth);
+}
+
+function writeEntries(map: WireMap, depth: number): number {
+  let count = 0;
+  for (const key of Object.keys(map)) {
+    if (map[key] === undefined) continue;
     writer.string(key);
     write(map[key], depth + 1);
+    count++;
   }
+  return count;
 }
 
 function writeArray(array: NdArray): void {

@@ -42,7 +42,7 @@ export const defaultLimits: ServerLimits = {
   sessionIdleMs: 60_000,
   maxFaults: 16,
   maxBufferedBytes: 8 * 1024 * 1024,
-  maxLockstepQueue: 8,
+  maxLockstepQueue: 2,
 };
 
 /** The defaults with `overrides` on top. */

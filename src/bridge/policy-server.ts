@@ -1,0 +1,106 @@
+/** @file The policy server: openpi's wire for stock clients, and a superset with sessions, numbers and timings. */
+
+import { randomUUID } from "node:crypto";
+import type { WireMap } from "./codec.ts";
+import type { Inference } from "./inference.ts";
+import { withLimits } from "./limits.ts";
+import { FairBatcher } from "./server/batcher.ts";
+import { type Listener, type ListenerOptions, openListener } from "./server/listener.ts";
+import type { Peer } from "./server/peer.ts";
+import { PolicyConnection, type PolicyContext, type PolicySession } from "./server/policy-connection.ts";
+import { stopOnSignals } from "./server/signals.ts";
+import { SessionTable } from "./session.ts";
+
+/** Options of a policy server, besides those of every listener. */
+export interface PolicyServerOptions extends ListenerOptions {
+  /** Where the policy runs: `openInference` for a worker, `localInference` for a trivial policy. */
+  readonly inference: Inference;
+  /** Sent to every client when it connects, beside the policy's own, e.g. `{reset_pose: [...]}`. */
+  readonly metadata?: WireMap;
+  /** Identifies the model; a client that resumes compares it. */
+  readonly modelId?: string;
+  /**
+   * Announce the superset under the metadata key `reverie`. Default true; false for clients that take the metadata
+   * apart strictly, as roboarena's do.
+   */
+  readonly announce?: boolean;
+  /** Robots served by one inference. Default 16. */
+  readonly maxBatch?: number;
+  /** How a stock client's `endpoint: "reset"` is answered: a map (vllm-omni) or text (roboarena). Default "map". */
+  readonly resetReply?: "map" | "text";
+  /** Drain on SIGTERM and SIGINT. Default false: a library does not own the process. */
+  readonly handleSignals?: boolean;
+}
+
+/** A running policy server. */
+export interface PolicyServer {
+  readonly url: string;
+  readonly port: number;
+  readonly listener: Listener;
+  /** Finish what is under way, say goodbye, stop. */
+  drain(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const sweepMs = 5000;
+
+/**
+ * Serve a policy to robots.
+ *
+ * Stock openpi clients work unchanged: metadata first, one observation map up, one reply map down, `/healthz`. The
+ * token is checked before anything else. See docs/bridge.md for the superset.
+ * @throws UNAUTHORIZED when the address is public and no token guards it
+ */
+export async function openPolicyServer(options: PolicyServerOptions): Promise<PolicyServer> {
+  const { inference } = options;
+  const context = makeContext(options);
+  const listener = await openListener((peer: Peer) => new PolicyConnection(peer, context), {
+    ...options,
+    health: () => inference.health() ?? options.health?.(),
+  });
+  const sweeper = setInterval(() => context.sessions.sweep(), sweepMs).unref();
+  const stop = async (ending: Promise<void>): Promise<void> => {
+    forget();
+    await ending;
+    clearInterval(sweeper);
+    context.sessions.clear();
+    await inference.close();
+  };
+  const server: PolicyServer = {
+    url: listener.url,
+    port: listener.port,
+    listener,
+    drain: () => stop(listener.drain()),
+    close: () => stop(listener.close()),
+  };
+  const forget = options.handleSignals === true ? stopOnSignals(() => server.drain()) : () => undefined;
+  return server;
+}
+
+function makeContext(options: PolicyServerOptions): PolicyContext {
+  const { inference, modelId, announce = true, maxBatch = 16, resetReply = "map" } = options;
+  const limits = withLimits(options.limits);
+  const batcher = new FairBatcher(inference, maxBatch);
+  const sessions = new SessionTable<PolicySession>({
+    limits,
+    makeState: () => ({ begins: true, episode: undefined }),
+    dispose: (session) => batcher.end(session.key),
+  });
+  const superset = {
+    protocol: 1,
+    kind: "policy",
+    server: randomUUID(),
+    model: modelId ?? null,
+    max_bytes: limits.maxBytes,
+  };
+  const greeting = { ...inference.metadata, ...options.metadata, ...(announce ? { reverie: superset } : {}) };
+  return {
+    limits,
+    sessions,
+    batcher,
+    greeting,
+    modelId,
+    resetReply,
+    emit: options.onEvent ?? (() => undefined),
+  };
+}

@@ -5,10 +5,13 @@ import { Graph } from "./graph.ts";
 import type { Value, ValueType } from "./graph.ts";
 import { kernels } from "./kernels/table.ts";
 import type { Lowering } from "./kernels/call.ts";
+import { registerGradients } from "./gradients.ts";
 import { engineState, tf } from "./tfjs.ts";
 import type { Tensor } from "./tfjs.ts";
 
 const BACKEND = "reverie-trace";
+
+registerGradients();
 
 /** tfjs ops whose numbers come from a generator in JavaScript: traced, they would be the same numbers at every call. */
 const randomOps = new Set(
@@ -27,11 +30,13 @@ const randomOps = new Set(
 
 /** The user's line that led here: the first frame outside tfjs and this folder. */
 function callerLine(): string {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 100;
   const frames = (new Error("trace").stack ?? "").split("\n").slice(1);
-  const outside = frames.find(
-    (frame) => !/node_modules|[\\/]src[\\/]engine[\\/]|[\\/]dist[\\/]engine[\\/]|node:/.test(frame),
-  );
-  return outside?.trim().replace(/^at /, "") ?? "unknown line";
+  Error.stackTraceLimit = stackTraceLimit;
+  const inside = /node_modules|tfjs-(core|layers)|[\\/](src|dist)[\\/]engine[\\/]|node:/;
+  const frame = frames.find((line) => !inside.test(line));
+  return frame?.trim().replace(/^at /, "") ?? "unknown line";
 }
 
 function failRandom(what: string): never {
@@ -255,7 +260,10 @@ export function activeTrace(): TraceContext | undefined {
 
 function withoutMathRandom<T>(body: () => T): T {
   const { random } = Math;
-  Math.random = () => failRandom("Math.random()");
+  Math.random = () => {
+    refuseRandom();
+    return failRandom("Math.random()");
+  };
   try {
     return body();
   } finally {

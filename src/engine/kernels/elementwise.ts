@@ -25,11 +25,15 @@ export function expand(graph: Graph, value: Value, shape: readonly number[]): Va
   return graph.op("Expand", [value, graph.longs(shape)], { dtype: value.dtype, shape });
 }
 
+/** The value before an `Expand`, or the value itself. */
+function sourceOf(value: Value): Value {
+  return (value.node?.op === "Expand" ? value.node.inputs[0] : undefined) ?? value;
+}
+
 /** The value before an `Expand`, where the other operand gives the output its shape anyway. */
 function unexpanded(value: Value, other: Value, shape: readonly number[]): Value {
-  const source = value.node?.op === "Expand" ? value.node.inputs[0] : undefined;
-  const fits = source !== undefined && sameShape(broadcastShape(source.shape, other.shape), shape);
-  return fits ? source : value;
+  const source = sourceOf(value);
+  return sameShape(broadcastShape(source.shape, other.shape), shape) ? source : value;
 }
 
 function operand(graph: Graph, value: Value, other: Value, shape: readonly number[]): Value {
@@ -48,6 +52,10 @@ export function binary(
   const shape = broadcastShape(a.shape, b.shape);
   const x = operand(graph, a, b, shape);
   const y = operand(graph, b, x, shape);
+  const inner = broadcastShape(sourceOf(x).shape, sourceOf(y).shape);
+  // Computing before repeating is cheaper than after.
+  if (sizeOf(inner) < sizeOf(shape))
+    return expand(graph, graph.op(op, [sourceOf(x), sourceOf(y)], { dtype, shape: inner }), shape);
   return graph.op(op, [x, y], { dtype, shape });
 }
 
@@ -134,7 +142,22 @@ const program =
   ({ graph, inputs }) =>
     body(graph, cast(graph, inputs.x, "float32"));
 
+const PI = Math.PI;
+
+/** The angle of (x, y) from the arc tangent of y / x, corrected by quadrant. */
+function atan2(graph: Graph, y: Value, x: Value): Value {
+  const zero = graph.scalar(0);
+  const up = binary(graph, "GreaterOrEqual", [y, zero], "bool");
+  const left = binary(graph, "Less", [x, zero], "bool");
+  const onAxis = binary(graph, "Equal", [x, zero], "bool");
+  const angle = unary(graph, "Atan", binary(graph, "Div", [y, x]));
+  const turned = add(graph, angle, where(graph, up, [graph.scalar(PI), graph.scalar(-PI)]));
+  const upright = mul(graph, unary(graph, "Sign", y), graph.scalar(PI / 2));
+  return where(graph, onAxis, [upright, where(graph, left, [turned, angle])]);
+}
+
 const binaryKernels: KernelTable = {
+  Atan2: ({ graph, inputs: { a, b } }) => atan2(graph, a, b),
   Add: rule(addition),
   Sub: rule(subtraction),
   Multiply: rule(multiplication),
@@ -257,10 +280,12 @@ const unaryKernels: KernelTable = {
     const positive = binary(graph, "GreaterOrEqual", [y, graph.scalar(0)], "bool");
     return where(graph, positive, [dy, mul(graph, dy, add(graph, y, graph.scalar(1)))]);
   },
-  Step: program((graph, x) => {
-    // NaN stays NaN, so that a poisoned value is not hidden by a gradient.
-    return unary(graph, "Relu", unary(graph, "Sign", x));
-  }),
+  Step: ({ graph, inputs: { x }, attrs }) => {
+    const positive = binary(graph, "Greater", [x, graph.scalar(0, x.dtype)], "bool");
+    const low = Number(attrs.alpha ?? 0);
+    if (low === 0) return cast(graph, positive, x.dtype);
+    return where(graph, positive, [graph.scalar(1, x.dtype), graph.scalar(low, x.dtype)]);
+  },
   IsNan: ({ graph, inputs: { x } }) => graph.op("IsNaN", [x], { dtype: "bool", shape: x.shape }),
   IsInf: ({ graph, inputs: { x } }) => graph.op("IsInf", [x], { dtype: "bool", shape: x.shape }),
   IsFinite: ({ graph, inputs: { x } }) => {

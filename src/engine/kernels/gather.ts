@@ -7,6 +7,7 @@ import type { Graph, Value } from "../graph.ts";
 import { axisOf } from "./call.ts";
 import type { KernelCall, KernelTable } from "./call.ts";
 import { binary, cast, mul, add, where } from "./elementwise.ts";
+import { reduce } from "./reduction.ts";
 import { reshape } from "./shape.ts";
 
 const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
@@ -96,8 +97,43 @@ function topK({ graph, inputs: { x }, attrs }: KernelCall): readonly Value[] {
   return [values, cast(graph, indices, "int32")];
 }
 
+/** Counts (or sums of weights) per class; ids outside are dropped. `x` int32 [N] or [B, N] */
+function countClasses({ graph, inputs: { x, weights }, attrs }: KernelCall): Value {
+  const size = attrs.size as number;
+  const classes = graph.constant(
+    { dtype: "int32", shape: [size] },
+    Int32Array.from({ length: size }, (_, i) => i),
+  );
+  const hit = binary(graph, "Equal", [reshape(graph, x, [...x.shape, 1]), classes], "bool");
+  const axes = [x.shape.length - 1];
+  if (attrs.binaryOutput === true) {
+    return cast(graph, reduce(graph, "ReduceMax", cast(graph, hit, "int32"), { axes }), weights.dtype);
+  }
+  const ones = cast(graph, hit, weights.dtype);
+  const weighted =
+    sizeOf(weights.shape) === 0 ? ones : mul(graph, ones, reshape(graph, weights, [...x.shape, 1]));
+  return reduce(graph, "ReduceSum", weighted, { axes });
+}
+
+/** How many elements of each sorted row lie before each value. */
+function countBefore(graph: Graph, sequence: Value, values: Value, side: string): Value {
+  const [batch, length] = sequence.shape;
+  const row = reshape(graph, sequence, [batch, 1, length]);
+  const wanted = reshape(graph, values, [batch, values.shape[1], 1]);
+  const before = binary(graph, side === "left" ? "Less" : "LessOrEqual", [row, wanted], "bool");
+  return reduce(graph, "ReduceSum", cast(graph, before, "int32"), { axes: [2] });
+}
+
+const counts: KernelTable = {
+  Bincount: countClasses,
+  DenseBincount: countClasses,
+  SearchSorted: ({ graph, inputs, attrs }) =>
+    countBefore(graph, inputs.sortedSequence, inputs.values, (attrs.side as string | undefined) ?? "left"),
+};
+
 /** Lowerings of this family. */
 export const gathers: KernelTable = {
+  ...counts,
   GatherV2: gather,
   OneHot: oneHot,
   UnsortedSegmentSum: segmentSum,

@@ -1,8 +1,9 @@
 /** @file Matrix products, with transposes and broadcast batches, and the fused dense layer. */
 
-import { float, int } from "../graph.ts";
+import { float, int, text } from "../graph.ts";
 import type { Graph, Value } from "../graph.ts";
-import { broadcastShape } from "./call.ts";
+import { tf } from "../tfjs.ts";
+import { broadcastShape, listOf } from "./call.ts";
 import type { KernelTable } from "./call.ts";
 import { add, cast, mul, unary, where, binary } from "./elementwise.ts";
 import { swapLast } from "./shape.ts";
@@ -91,6 +92,17 @@ function product(
 /** Lowerings of this family. */
 export const matmuls: KernelTable = {
   BatchMatMul: ({ graph, inputs, attrs }) => product(graph, inputs, attrs),
+  Einsum: (call) => {
+    const values = listOf(call);
+    const equation = call.attrs.equation as string;
+    const { summedDims, ...dims } = tf.backend_util.decodeEinsumEquation(equation, values.length);
+    const sizes = dims.allDims.map((_, i) => {
+      const at = dims.idDims.findIndex((list) => list.includes(i));
+      return values[at].shape[dims.idDims[at].indexOf(i)];
+    });
+    const shape = sizes.filter((_, i) => !summedDims.includes(i));
+    return call.graph.op("Einsum", values, { dtype: values[0].dtype, shape }, { equation: text(equation) });
+  },
   _FusedMatMul: ({ graph, inputs, attrs }) =>
     finishFused(graph, product(graph, inputs, attrs), inputs, attrs),
 };

@@ -4,8 +4,8 @@ import { int, ints } from "../graph.ts";
 import type { Graph, Value } from "../graph.ts";
 import { axesOf, axisOf } from "./call.ts";
 import type { KernelCall, KernelTable, Lowering } from "./call.ts";
-import { cast } from "./elementwise.ts";
-import { reshape } from "./shape.ts";
+import { cast, mul } from "./elementwise.ts";
+import { concat, reshape, split } from "./shape.ts";
 
 function keptShape(shape: readonly number[], axes: readonly number[]): number[] {
   return shape.map((axis, i) => (axes.includes(i) ? 1 : axis));
@@ -74,6 +74,28 @@ function cumulative({ graph, inputs: { x }, attrs }: KernelCall): Value {
   return graph.op("CumSum", [x, at], x, flags);
 }
 
+/** Running products; ONNX has none, so one multiplication per element along the axis. */
+function cumulativeProduct({ graph, inputs: { x }, attrs }: KernelCall): Value {
+  const axis = axisOf((attrs.axis as number | undefined) ?? 0, x.shape.length);
+  const parts = [
+    ...split(
+      graph,
+      x,
+      axis,
+      Array.from({ length: x.shape[axis] }, () => 1),
+    ),
+  ];
+  if (attrs.reverse === true) parts.reverse();
+  let running = graph.uniform({ dtype: x.dtype, shape: parts[0].shape }, 1);
+  const out = parts.map((part) => {
+    const before = running;
+    running = mul(graph, running, part);
+    return attrs.exclusive === true ? before : running;
+  });
+  if (attrs.reverse === true) out.reverse();
+  return concat(graph, out, axis);
+}
+
 /** Lowerings of this family. */
 export const reductions: KernelTable = {
   Sum: reduction("ReduceSum"),
@@ -87,6 +109,7 @@ export const reductions: KernelTable = {
   ArgMax: argReduction("ArgMax"),
   ArgMin: argReduction("ArgMin"),
   Cumsum: cumulative,
+  Cumprod: cumulativeProduct,
   Softmax: ({ graph, inputs: { logits }, attrs }) => {
     const axis = axisOf((attrs.dim as number | undefined) ?? -1, logits.shape.length);
     return graph.op("Softmax", [logits], logits, { axis: int(axis) });

@@ -4,7 +4,7 @@ import { sizeOf } from "../../core/ndarray.ts";
 import type { DType } from "../../core/ndarray.ts";
 import { int, ints, text } from "../graph.ts";
 import type { Graph, Value } from "../graph.ts";
-import { axisOf, listOf, sameShape } from "./call.ts";
+import { axesOf, axisOf, listOf, sameShape } from "./call.ts";
 import type { KernelTable } from "./call.ts";
 import { tf } from "../tfjs.ts";
 import { expand } from "./elementwise.ts";
@@ -236,7 +236,12 @@ const movers: KernelTable = {
   Unpack: ({ graph, inputs: { value }, attrs }) => {
     const axis = axisOf(attrs.axis as number, value.shape.length);
     const shape = value.shape.filter((_, i) => i !== axis);
-    const parts = split(graph, value, axis, new Array<number>(value.shape[axis]).fill(1));
+    const parts = split(
+      graph,
+      value,
+      axis,
+      Array.from({ length: value.shape[axis] }, () => 1),
+    );
     return parts.map((part) => reshape(graph, part, shape));
   },
   PadV2: ({ graph, inputs, attrs }) =>
@@ -248,14 +253,7 @@ const movers: KernelTable = {
     ),
   MirrorPad: ({ graph, inputs, attrs }) =>
     mirrorPad(graph, inputs.x, attrs.paddings as [number, number][], attrs.mode === "symmetric"),
-  Reverse: ({ graph, inputs: { x }, attrs }) => {
-    const dims = Array.isArray(attrs.dims) ? (attrs.dims as number[]) : [attrs.dims as number];
-    return reverse(
-      graph,
-      x,
-      dims.map((axis) => axisOf(axis, x.shape.length)),
-    );
-  },
+  Reverse: ({ graph, inputs: { x }, attrs }) => reverse(graph, x, axesOf(attrs.dims, x.shape.length)),
   Tile: ({ graph, inputs, attrs }) => tile(graph, inputs.x, attrs.reps as number[]),
   BroadcastTo: ({ graph, inputs, attrs }) => {
     const shape = attrs.shape as number[];

@@ -140,7 +140,7 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
       if (this.#settled?.batch !== batch) this.#settled = { batch, promise: Promise.resolve(batch) };
       return this.#settled.promise;
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 

@@ -30,8 +30,6 @@ export interface CheckVectorOptions {
   readonly resetOptions?: Record<string, unknown>;
   /** False: equal seeds need not give equal episodes (robots, remote services); the laws that replay are skipped. */
   readonly deterministic?: boolean;
-  /** False: rows draw from one shared generator; the laws that compare rows under differing masks are skipped. */
-  readonly rowSeeds?: boolean;
   /** Leave the environment open. */
   readonly keepOpen?: boolean;
 }
@@ -44,7 +42,9 @@ interface Subject {
   readonly report: CheckReport;
   readonly options: CheckVectorOptions;
   readonly seed: number;
-  readonly actions: readonly unknown[];
+  /** Copies of the prepared actions, so that an env that changes its argument is caught, not followed. */
+  readonly actionAt: (step: number) => unknown;
+  readonly steps: number;
 }
 
 function maskOf(numEnvs: number, chosen: (i: number) => boolean): Mask {
@@ -156,7 +156,7 @@ async function advance(subject: Subject, actions: unknown): Promise<StepBatch> {
 
 async function rollout(subject: Subject, from = 0): Promise<StepBatch[]> {
   const batches: StepBatch[] = [];
-  for (const actions of subject.actions.slice(from)) batches.push(await advance(subject, actions));
+  for (let t = from; t < subject.steps; t++) batches.push(await advance(subject, subject.actionAt(t)));
   return batches;
 }
 
@@ -174,8 +174,8 @@ async function checkShapes(subject: Subject): Promise<void> {
   const first = await resetOf(subject, { seed });
   checkObservations(subject, first.observations, "reset().observations");
   checkInfos(report, first.infos, env.numEnvs, "reset().infos");
-  for (const [t, actions] of subject.actions.entries()) {
-    checkStepBatch(subject, await advance(subject, actions), t < 2 ? `step ${t}` : "step()");
+  for (let t = 0; t < subject.steps; t++) {
+    checkStepBatch(subject, await advance(subject, subject.actionAt(t)), "step()");
   }
 }
 
@@ -200,7 +200,7 @@ async function checkDeterminism(subject: Subject): Promise<void> {
     step === undefined,
     `equal seeds and actions gave differing steps (${step}): state survives reset, or a global generator is used`,
   );
-  if (subject.options.rowSeeds === false) return;
+  if (env.metadata.sharedGenerator === true) return;
   const c = await run(Array.from({ length: env.numEnvs }, (_, i) => seed + i));
   const list = firstDifference(a.first, c.first);
   report.must(
@@ -215,7 +215,7 @@ async function checkMaskedReset(subject: Subject): Promise<void> {
   const rowOf = (batch: ObservationBatch, i: number) => structuredClone(rowAt(space, batch, i));
   const full = cloneBatch(space, (await resetOf(subject, { seed: seed + 7 })).observations);
   await resetOf(subject, { seed });
-  const before = cloneBatch(space, (await env.step(subject.actions[0])).observations);
+  const before = cloneBatch(space, (await env.step(subject.actionAt(0))).observations);
   const mask = maskOf(env.numEnvs, (i) => i % 2 === 0);
   const copy = mask.data.slice();
   const after = await resetOf(subject, { seed: seed + 7, mask });
@@ -228,7 +228,7 @@ async function checkMaskedReset(subject: Subject): Promise<void> {
         difference === undefined,
         `reset({ mask }) changed row ${i}, which is outside the mask (${difference}): return its last observation`,
       );
-    } else if (subject.options.deterministic !== false && subject.options.rowSeeds !== false) {
+    } else if (subject.options.deterministic !== false && env.metadata.sharedGenerator !== true) {
       const difference = firstDifference(rowOf(full, i), row);
       report.must(
         difference === undefined,
@@ -246,11 +246,11 @@ async function checkMaskedStep(subject: Subject): Promise<void> {
   const { env, report, seed } = subject;
   const space = env.singleObservationSpace;
   await resetOf(subject, { seed });
-  const plain = keepStep(env, await env.step(subject.actions[0]));
+  const plain = keepStep(env, await env.step(subject.actionAt(0)));
   const first = cloneBatch(space, (await resetOf(subject, { seed })).observations);
   const even = maskOf(env.numEnvs, (i) => i % 2 === 0);
   const odd = maskOf(env.numEnvs, (i) => i % 2 === 1);
-  const half = keepStep(env, await env.step(subject.actions[0], even));
+  const half = keepStep(env, await env.step(subject.actionAt(0), even));
   for (let i = 1; i < env.numEnvs; i += 2) {
     const difference = firstDifference(rowAt(space, first, i), rowAt(space, half.observations, i));
     report.must(
@@ -264,9 +264,9 @@ async function checkMaskedStep(subject: Subject): Promise<void> {
       "step's infos speak of rows outside the mask",
     );
   }
-  if (env.numEnvs < 2 || subject.options.deterministic === false || subject.options.rowSeeds === false)
+  if (env.numEnvs < 2 || subject.options.deterministic === false || env.metadata.sharedGenerator === true)
     return;
-  const rest = await env.step(subject.actions[0], odd);
+  const rest = await env.step(subject.actionAt(0), odd);
   for (let i = 0; i < env.numEnvs; i++) {
     const got = i % 2 === 0 ? half : rest;
     const difference = firstDifference(
@@ -286,16 +286,14 @@ async function checkMaskedStep(subject: Subject): Promise<void> {
 
 async function checkOwnership(subject: Subject): Promise<void> {
   const { env, report, seed } = subject;
-  const [first, second] = subject.actions;
   await resetOf(subject, { seed });
-  const given = structuredClone(first);
+  const given = subject.actionAt(0);
   const live = await env.step(given);
-  const difference = firstDifference(given, first);
+  const difference = firstDifference(given, subject.actionAt(0));
   report.must(difference === undefined, `step changed the caller's actions (${difference}): copy them first`);
   if (!(env instanceof AutoresetVectorEnv) || !env.copies) return;
   const kept = keepStep(env, live);
-  if (isNdArray(given)) given.data.fill(0 as never);
-  await env.step(second);
+  for (let t = 1; t < 4; t++) await advance(subject, subject.actionAt(t));
   const overwritten = firstDifference(kept, live);
   report.must(
     overwritten === undefined,
@@ -306,7 +304,7 @@ async function checkOwnership(subject: Subject): Promise<void> {
 async function checkSnapshots(subject: Subject): Promise<void> {
   const { env, report, seed } = subject;
   await resetOf(subject, { seed });
-  await advance(subject, subject.actions[0]);
+  await advance(subject, subject.actionAt(0));
   const snapshot = env.snapshot!();
   const frozen = structuredClone(snapshot);
   const a = await rollout(subject, 1);
@@ -355,15 +353,15 @@ async function checkAutoreset(subject: Subject): Promise<void> {
   await resetOf(subject, { seed });
   let before: Uint8Array = new Uint8Array(env.numEnvs);
   let episodes = 0;
-  for (const actions of subject.actions) {
-    const batch = await advance(subject, actions);
+  for (let t = 0; t < subject.steps; t++) {
+    const batch = await advance(subject, subject.actionAt(t));
     checkModeOf(subject, before, batch);
     before = endsOf(batch);
     episodes += before.reduce((sum, flag) => sum + flag, 0);
   }
   report.should(
     episodes > 0,
-    `no episode ended within ${subject.actions.length} steps; pass more steps to check resets`,
+    `no episode ended within ${subject.steps} steps; pass more steps to check resets`,
   );
 }
 
@@ -380,7 +378,7 @@ async function checkClose(subject: Subject): Promise<void> {
   const { env, report } = subject;
   await env.close();
   await env.close();
-  const code = await refused(async () => env.step(subject.actions[0]));
+  const code = await refused(async () => env.step(subject.actionAt(0)));
   report.should(code !== undefined, "step after close() should fail with ENV_CLOSED");
 }
 
@@ -418,8 +416,16 @@ export async function checkVectorEnv(
   const report = new CheckReport();
   subject.actionSpace.seed(seed);
   const action = options.actions ?? (() => subject.actionSpace.sample());
-  const actions = Array.from({ length: options.steps ?? 60 }, (_, t) => structuredClone(action(t)));
-  const base = { env: subject, report, options, seed, actions };
+  const steps = Math.max(options.steps ?? 60, 4);
+  const actions = Array.from({ length: steps }, (_, t) => structuredClone(action(t)));
+  const base = {
+    env: subject,
+    report,
+    options,
+    seed,
+    steps,
+    actionAt: (t: number) => structuredClone(actions[t]),
+  };
   const primitive =
     (subject.metadata.autoreset ?? "disabled") === "disabled" && !(subject instanceof AutoresetVectorEnv);
   await checkLaws(base, "");

@@ -116,7 +116,7 @@ export class SyncVectorEnv implements VectorEnv<ObservationBatch, unknown> {
       this.stepSync(actions, mask);
       return this.#stepped;
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 
@@ -171,7 +171,7 @@ export class SyncVectorEnv implements VectorEnv<ObservationBatch, unknown> {
   }
 
   #write(observation: unknown, i: number): void {
-    copyRow(this.singleObservationSpace, this.#reset.observations, observation as Element, i);
+    copyRow(this.singleObservationSpace, this.#reset.observations, observation, i);
   }
 
   async render(): Promise<readonly (Frame | undefined)[]> {

@@ -116,7 +116,7 @@ export class CartPoleVectorEnv implements VectorEnv<Observations, NdArray> {
       this.stepSync(actions, mask);
       return this.#promise;
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 

@@ -28,7 +28,7 @@ export const golden = JSON.parse(readFileSync(new URL("./golden.json", import.me
 
 function bytes(text: string): ArrayBuffer {
   const buffer = Buffer.from(text, "base64");
-  return buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.byteLength) as ArrayBuffer;
+  return buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.byteLength);
 }
 
 /** Decode float32 numbers. */

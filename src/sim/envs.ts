@@ -1,0 +1,7 @@
+/** @file Specs of every simulator that ships with the package. */
+
+import type { EnvSpec } from "../env/env.ts";
+import { envs as classicEnvs } from "./classic/envs.ts";
+
+/** What `make` and `makeVec` know without registration. */
+export const builtinEnvs: readonly EnvSpec[] = [...classicEnvs];

@@ -80,7 +80,7 @@ export class GuardedEnv<O, A> implements Env<O, A> {
   }
 
   toString(): string {
-    return this.spec === undefined ? String(this.unwrapped) : `<${this.spec.id}>`;
+    return this.spec === undefined ? `<${this.unwrapped.constructor.name}>` : `<${this.spec.id}>`;
   }
 
   #refuse(call: string): never {

@@ -59,7 +59,7 @@ describe.each([
     expect([...step.terminations.data]).toEqual([0, 1]);
     expect([...step.valid.data]).toEqual([1, 1]);
     expect([...step.finalMask!.data]).toEqual([0, 1]);
-    expect(step.finalObservations!.data.slice(2)).toEqual([1, 4]);
+    expect(Array.from(step.finalObservations!.data).slice(2)).toEqual([1, 4]);
     expect(infoAt(step.finalInfos!, 1)).toEqual({ count: 4 });
     expect(infoAt(step.finalInfos!, 0)).toEqual({});
     expect(infoAt(step.infos, 0)).toEqual({ count: 2 });

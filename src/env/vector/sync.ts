@@ -3,7 +3,7 @@
 import { fail } from "../../core/errors.ts";
 import type { NdArray } from "../../core/ndarray.ts";
 import { zeros } from "../../core/ndarray.ts";
-import type { Element, Space } from "../../core/spaces/space.ts";
+import type { Space } from "../../core/spaces/space.ts";
 import { copyRow, rowAt } from "../batch.ts";
 import type {
   Env,

@@ -98,3 +98,8 @@ export function unknownName(kind: string, name: string, known: readonly string[]
     fix: near === undefined ? `use one of the names above` : `did you mean "${near}"?`,
   });
 }
+
+/** What a `catch` caught, as an Error. */
+export function asError(caught: unknown): Error {
+  return caught instanceof Error ? caught : new Error(String(caught));
+}

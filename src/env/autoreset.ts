@@ -1,6 +1,6 @@
 /** @file Gymnasium's three autoreset modes, derived once from the masked-step primitive for every kind of vector env. */
 
-import { fail } from "../core/errors.ts";
+import { asError, fail } from "../core/errors.ts";
 import type { NdArray } from "../core/ndarray.ts";
 import { zeros } from "../core/ndarray.ts";
 import type { Space } from "../core/spaces/space.ts";
@@ -140,7 +140,7 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
       if (this.#settled?.batch !== batch) this.#settled = { batch, promise: Promise.resolve(batch) };
       return this.#settled.promise;
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(asError(error));
     }
   }
 

@@ -1,6 +1,6 @@
 /** @file The general vector env: N single environments in this thread, stepped one after the other. */
 
-import { fail } from "../../core/errors.ts";
+import { asError, fail } from "../../core/errors.ts";
 import type { NdArray } from "../../core/ndarray.ts";
 import { zeros } from "../../core/ndarray.ts";
 import type { Space } from "../../core/spaces/space.ts";
@@ -116,7 +116,7 @@ export class SyncVectorEnv implements VectorEnv<ObservationBatch, unknown> {
       this.stepSync(actions, mask);
       return this.#stepped;
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(asError(error));
     }
   }
 

@@ -6,7 +6,7 @@
  * @source Gymnasium 1.4 `CartPoleVectorEnv`
  */
 
-import { fail } from "../../core/errors.ts";
+import { asError, fail } from "../../core/errors.ts";
 import type { NdArray } from "../../core/ndarray.ts";
 import { copyOf, zeros } from "../../core/ndarray.ts";
 import type { RngState } from "../../core/rng.ts";
@@ -116,7 +116,7 @@ export class CartPoleVectorEnv implements VectorEnv<Observations, NdArray> {
       this.stepSync(actions, mask);
       return this.#promise;
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(asError(error));
     }
   }
 

@@ -34,7 +34,9 @@ export function overwriteRows(old: ArrayRecord, fresh: ArrayRecord, places: read
   return mapRecord(old, (array, name) => {
     const data = array.data.slice();
     const stride = data.length / array.shape[0];
-    places.forEach((row, k) => data.set(fresh[name].data.subarray(k * stride, (k + 1) * stride), row * stride));
+    places.forEach((row, k) =>
+      data.set(fresh[name].data.subarray(k * stride, (k + 1) * stride), row * stride),
+    );
     return { ...array, data };
   });
 }

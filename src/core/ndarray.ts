@@ -4,7 +4,17 @@ import { fail } from "./errors.ts";
 
 /** NumPy's names. `bool` is stored as one byte, 0 or 1. */
 export type DType =
-  "float32" | "float64" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+  | "float32"
+  | "float64"
+  | "int8"
+  | "uint8"
+  | "int16"
+  | "uint16"
+  | "int32"
+  | "uint32"
+  | "int64"
+  | "uint64"
+  | "bool";
 
 interface StorageOf {
   float32: Float32Array;
@@ -76,7 +86,10 @@ export function zeros<D extends DType>(dtype: D, shape: readonly number[]): NdAr
 }
 
 /** A float32 array from numbers (copied). */
-export function float32(values: ArrayLike<number>, shape: readonly number[] = [values.length]): NdArray<"float32"> {
+export function float32(
+  values: ArrayLike<number>,
+  shape: readonly number[] = [values.length],
+): NdArray<"float32"> {
   return ndarray("float32", shape, Float32Array.from(values));
 }
 
@@ -93,7 +106,11 @@ export function copyOf<D extends DType>(array: NdArray<D>): NdArray<D> {
 /** Is `value` an NdArray? Structural: any object with dtype, shape and typed data. */
 export function isNdArray(value: unknown): value is NdArray {
   return (
-    typeof value === "object" && value !== null && "dtype" in value && "shape" in value && "data" in value &&
+    typeof value === "object" &&
+    value !== null &&
+    "dtype" in value &&
+    "shape" in value &&
+    "data" in value &&
     ArrayBuffer.isView(value.data)
   );
 }

@@ -1,8 +1,10 @@
 /** @file The only randomness: a seeded generator whose draws equal `numpy.random.default_rng(seed)` bit for bit. */
 
 import { below32, belowBig, narrowBelow } from "./bounded.ts";
+import { integerLimits } from "./dtypes.ts";
+import type { IntegerDType } from "./dtypes.ts";
 import { fail } from "./errors.ts";
-import type { DType, NdArray } from "./ndarray.ts";
+import type { NdArray } from "./ndarray.ts";
 import { isNdArray, sizeOf, takeRows, zeros } from "./ndarray.ts";
 import { NoiseStream } from "./noise.ts";
 import type { NoiseState } from "./noise.ts";
@@ -25,9 +27,6 @@ export interface RngState {
 /** Shape of a draw: a length or a shape. */
 export type Size = number | readonly number[];
 
-/** dtypes that `integers` draws. */
-export type IntegerDType = Exclude<DType, "float32" | "float64">;
-
 /** Options of `integers`. */
 export interface IntegerOptions<D extends IntegerDType = IntegerDType> {
   readonly size?: Size;
@@ -46,18 +45,6 @@ export interface ChoiceOptions {
   /** Without replacement only: whether the order is random too. Default true. */
   readonly shuffle?: boolean;
 }
-
-const LIMITS: Record<IntegerDType, readonly [bigint, bigint]> = {
-  bool: [0n, 1n],
-  int8: [-128n, 127n],
-  uint8: [0n, 255n],
-  int16: [-32768n, 32767n],
-  uint16: [0n, 65535n],
-  int32: [-2147483648n, 2147483647n],
-  uint32: [0n, 4294967295n],
-  int64: [-(2n ** 63n), 2n ** 63n - 1n],
-  uint64: [0n, 2n ** 64n - 1n],
-};
 
 const WIDTHS: Partial<Record<IntegerDType, 1 | 8 | 16>> = {
   bool: 1,
@@ -105,6 +92,16 @@ export class Rng {
   get state(): RngState {
     const record = { bitGenerator: "PCG64", bits: this.#bits.state, seed: this.#seed.state } as const;
     return this.#noise === undefined ? record : { ...record, noise: this.#noise.state };
+  }
+
+  /** The seed as one integer: what was passed to `fromSeed`, or the entropy that stood in for it. */
+  get entropy(): bigint {
+    return this.#seed.entropy.reduceRight((value, word) => (value << 32n) | BigInt(word), 0n);
+  }
+
+  /** A generator that continues as this one does and shares nothing with it. */
+  copy(): Rng {
+    return Rng.fromState(this.state);
   }
 
   /** `count` independent generators, as `Generator.spawn`; does not advance this one's stream. */
@@ -197,13 +194,13 @@ export class Rng {
       !isRange(first) ||
       !isRange(last) ||
       first > last ||
-      first < LIMITS[dtype][0] ||
-      last > LIMITS[dtype][1]
+      first < integerLimits[dtype][0] ||
+      last > integerLimits[dtype][1]
     ) {
       fail({
         code: "INVALID_ARGUMENT",
         what: `no ${dtype} integers lie in this range`,
-        expected: `${LIMITS[dtype][0]} <= low <= high <= ${LIMITS[dtype][1]}`,
+        expected: `${integerLimits[dtype][0]} <= low <= high <= ${integerLimits[dtype][1]}`,
         got: `low ${first}, last ${last}`,
         fix: "swap or widen the bounds, or choose a wider dtype",
       });

@@ -80,7 +80,7 @@ export function screenText(panels: readonly Panel[], columns: number, rows: numb
   const maxWidth = Math.floor((columns - gap.length * (panels.length - 1)) / panels.length);
   const blocks = panels.map(({ title, pixels, lines }) => {
     const fitted = fitPixels(pixels, maxWidth, Math.max(2, (rows - textRows - 1) * 2));
-    const width = Math.min(maxWidth, Math.max(fitted.width, 24));
+    const width = Math.min(maxWidth, Math.max(fitted.width, 36));
     const picture = halfBlocks(fitted).map((row) => row + " ".repeat(width - fitted.width));
     return { width, text: [padded(title, width), ...picture, ...lines.map((line) => padded(line, width))] };
   });

@@ -1,7 +1,7 @@
 /** @file A world, or two side by side, driven from the keyboard in a terminal: the same keys go to both. */
 
 import { fail } from "../core/errors.ts";
-import type { Binding } from "./play-keys.ts";
+import type { Binding, Key, KeyHold } from "./play-keys.ts";
 import { defaultBindings, keysOf, makeKeyHold } from "./play-keys.ts";
 import type { Panel, Pixels } from "./play-screen.ts";
 import { screenText } from "./play-screen.ts";
@@ -85,26 +85,43 @@ export async function play(
   const clock = options.clock ?? realClock;
   const controls: Controls = { quit: false, reset: false, paused: false };
   const hold = makeKeyHold();
-  const leave = enterTerminal(terminal, (key) => {
+  const onKey = (key: Key): void => {
     if (key === "quit") controls.quit = true;
     else if (key === "r") controls.reset = true;
     else if (key === " ") controls.paused = !controls.paused;
     else hold.press(key, clock.now());
-  });
+  };
   try {
-    const periodMs = Math.max(...worlds.map(({ stepSeconds }) => stepSeconds)) * 1000;
-    let seed = options.seed ?? 0;
-    let drives = await startAll(worlds, seed);
-    for (let due = clock.now() + periodMs; !controls.quit; due = Math.max(due + periodMs, clock.now())) {
-      draw(drives, terminal, footerOf(controls, seed));
-      await clock.sleep(Math.max(0, due - clock.now()));
-      if (controls.reset) drives = await startAll(worlds, ++seed);
-      else if (!controls.paused) await Promise.all(drives.map((drive) => advance(drive, hold, clock.now())));
-      controls.reset = false;
+    const leave = enterTerminal(terminal, onKey);
+    try {
+      await drive(worlds, { terminal, clock, controls, hold, firstSeed: options.seed ?? 0 });
+    } finally {
+      leave();
     }
   } finally {
-    leave();
     await Promise.all(worlds.map((world) => world.close()));
+  }
+}
+
+interface Cockpit {
+  readonly terminal: PlayTerminal;
+  readonly clock: PlayClock;
+  readonly controls: Controls;
+  readonly hold: KeyHold;
+  readonly firstSeed: number;
+}
+
+async function drive(worlds: readonly PlayWorld[], cockpit: Cockpit): Promise<void> {
+  const { terminal, clock, controls, hold } = cockpit;
+  const periodMs = Math.max(...worlds.map(({ stepSeconds }) => stepSeconds)) * 1000;
+  let seed = cockpit.firstSeed;
+  let drives = await startAll(worlds, seed);
+  for (let due = clock.now() + periodMs; !controls.quit; due = Math.max(due + periodMs, clock.now())) {
+    draw(drives, terminal, footerOf(controls, seed));
+    await clock.sleep(Math.max(0, due - clock.now()));
+    if (controls.reset) drives = await startAll(worlds, ++seed);
+    else if (!controls.paused) await Promise.all(drives.map((one) => advance(one, hold, clock.now())));
+    controls.reset = false;
   }
 }
 
@@ -122,7 +139,7 @@ function ended({ last }: Drive): boolean {
   return last.terminated || last.truncated;
 }
 
-async function advance(drive: Drive, hold: ReturnType<typeof makeKeyHold>, nowMs: number): Promise<void> {
+async function advance(drive: Drive, hold: KeyHold, nowMs: number): Promise<void> {
   if (ended(drive)) return;
   const { world } = drive;
   const action = new Float32Array(world.actionNames.length);
@@ -143,7 +160,7 @@ function draw(drives: readonly Drive[], { output }: PlayTerminal, footer: string
 }
 
 /** Raw keys and the alternate screen; returns what undoes it. */
-function enterTerminal({ input, output }: PlayTerminal, onKey: (key: string) => void): () => void {
+function enterTerminal({ input, output }: PlayTerminal, onKey: (key: Key) => void): () => void {
   if (input.isTTY !== true || input.setRawMode === undefined) {
     fail({
       code: "INVALID_ARGUMENT",

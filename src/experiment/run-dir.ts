@@ -70,7 +70,10 @@ export function createRunDir(
   argv?: readonly string[],
 ): RunDir {
   const folder = resolve(path);
-  const existing = existsSync(folder) ? readdirSync(folder) : [];
+  // A process killed while it made the folder leaves a lock and nothing else that counts.
+  const existing = (existsSync(folder) ? readdirSync(folder) : []).filter(
+    (name) => !/^run\.lock|\.tmp$/.test(name),
+  );
   if (existing.length > 0) {
     const isRun = existing.includes("config.yaml");
     fail({

@@ -7,6 +7,7 @@ import type { RunFields } from "./config-schema.ts";
 import { parseConfig, withName } from "./config.ts";
 import { kindOf, readConfig } from "./config-source.ts";
 import type { EvaluateOptions, Experiment, Experiments } from "./experiment.ts";
+import { isStorageFull } from "./files.ts";
 import { openMetrics } from "./metrics.ts";
 import type { Output } from "./progress.ts";
 import { openProgress } from "./progress.ts";
@@ -170,19 +171,27 @@ async function work(
   body: (runDir: RunDir) => Promise<void>,
 ): Promise<RunResult> {
   const output = options.output ?? process.stdout;
-  let outcome = "failed";
   try {
     output.write(`run folder: ${runDir.path}\n`);
     await body(runDir);
     const tables = readTables(runDir.path);
     for (const table of tables) output.write(`\n${tableText(table)}\n`);
     output.write(`\nreport: ${writeReport(runDir.path)}\n`);
-    outcome = "done";
+    runDir.close("done");
     return { path: runDir.path, tables };
   } catch (error) {
-    if (error instanceof ReverieError) outcome = error.code;
+    closeAfter(error, runDir);
     throw error;
-  } finally {
-    runDir.close(outcome);
+  }
+}
+
+/** Give the folder back after a failure; a full disk fails here once more, and the first error is the one to tell. */
+function closeAfter(error: unknown, runDir: RunDir): void {
+  const code = error instanceof ReverieError ? error.code : "failed";
+  try {
+    if (code === "INTERRUPTED") writeReport(runDir.path);
+    runDir.close(code);
+  } catch (closing) {
+    if (!isStorageFull(closing)) throw closing;
   }
 }

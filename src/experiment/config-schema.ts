@@ -147,7 +147,9 @@ function numberName(schema: AnySchema): string {
   const json = z.toJSONSchema(schema) as Readonly<Record<string, number | string | undefined>>;
   const bound = (key: string, sign: string): string[] => {
     const value = json[key];
-    return value === undefined || Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER ? [] : [`${sign} ${value}`];
+    return value === undefined || Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER
+      ? []
+      : [`${sign} ${value}`];
   };
   const low = [...bound("minimum", ">="), ...bound("exclusiveMinimum", ">")];
   const high = [...bound("maximum", "<="), ...bound("exclusiveMaximum", "<")];

@@ -1,6 +1,7 @@
 /** @file Episode files: whole or not there, checked when read, and nothing lost when the disk is full. */
 
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import type * as Files from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -19,7 +20,7 @@ import { smallEpisode } from "./episodes.ts";
 const disk = vi.hoisted(() => ({ bytesLeft: Infinity }));
 
 vi.mock("node:fs/promises", async (original) => {
-  const real = await original<typeof import("node:fs/promises")>();
+  const real = await original<typeof Files>();
   const open: typeof real.open = async (...request) => {
     const handle = await real.open(...request);
     const write = handle.write.bind(handle) as (

@@ -4,12 +4,12 @@ import { randomUUID } from "node:crypto";
 
 import { isNdArray, ndarray } from "../../core/ndarray.ts";
 import { ReverieError, fail } from "../../core/errors.ts";
+import { NewestWins } from "../wire/credits.ts";
 import { checkNames } from "./channels.ts";
 import type { SafetyConfig } from "./channels.ts";
 import type { Clock, Device, DeviceDescription, DeviceObservation } from "./device.ts";
 import { SafetyMachine } from "./machine.ts";
 import type { SafetyEvent, Setpoint } from "./machine.ts";
-import { Outlet } from "./outlet.ts";
 import { protocolVersion } from "./protocol.ts";
 import type { Applied, OperatorMessage, RobotMessage } from "./protocol.ts";
 
@@ -19,9 +19,14 @@ export interface OperatorLink {
   close(reason: string): void;
 }
 
+/** What happened: to the dead-man, or to the motor's connection. */
+export type GuardEvent =
+  | SafetyEvent
+  | { readonly type: "device"; readonly up: boolean; readonly reason: string; readonly atMs: number };
+
 /** What the guard tells its host. */
 export interface GuardListener {
-  event(event: SafetyEvent | { type: "device"; up: boolean; reason: string; atMs: number }): void;
+  event(event: GuardEvent): void;
   /** Every setpoint, when it is sent. */
   sent?(setpoint: Setpoint, atMs: number): void;
 }
@@ -34,13 +39,34 @@ export interface GuardParts {
   readonly listener: GuardListener;
 }
 
+/** A connection's side of the guard. */
+export interface Attachment {
+  /** Take a message that has been checked. */
+  receive(message: OperatorMessage): void;
+  /** Take note of one that could not be understood. */
+  fault(error: unknown): void;
+  /** The connection is gone. */
+  gone(): void;
+}
+
+interface OperatorSession {
+  /** Unique in the robot: two principals that choose the same name do not meet. */
+  readonly id: string;
+  readonly epoch: number;
+}
+
 interface Attached {
   readonly link: OperatorLink;
-  readonly outlet: Outlet<RobotMessage>;
-  session?: { readonly id: string; readonly epoch: number };
+  readonly principal: string;
+  readonly outlet: NewestWins<RobotMessage>;
+  faults: number;
+  session?: OperatorSession;
 }
 
 const credits = 2;
+
+/** Messages without sense that a connection survives. */
+const maxFaults = 16;
 
 /** A new action goes out at once unless a setpoint went out this shortly before; then it waits for the tick. */
 const largestGapMs = 5;
@@ -79,12 +105,14 @@ export class Guard {
     this.schedule();
   }
 
-  /** An operator connects; returns what to call with its messages and when it is gone. */
-  attach(link: OperatorLink): { receive(message: OperatorMessage): void; gone(): void } {
-    const who: Attached = { link, outlet: new Outlet(credits, (message) => link.send(message)) };
+  /** An operator connects. */
+  attach(link: OperatorLink, principal = "local"): Attachment {
+    const outlet = new NewestWins<RobotMessage>((message) => link.send(message), credits);
+    const who: Attached = { link, principal, outlet, faults: 0 };
     this.attached.add(who);
     return {
       receive: (message) => this.receive(who, message),
+      fault: (error) => this.faulty(who, error),
       gone: () => this.detach(who),
     };
   }
@@ -105,6 +133,12 @@ export class Guard {
   get state(): RobotMessage & { op: "state" } {
     const { armed, stopReason, latched } = this.machine;
     return { op: "state", armed, reason: stopReason, latched };
+  }
+
+  /** Why the robot cannot be driven at all; undefined while it can. */
+  get trouble(): string | undefined {
+    if (this.closed) return "shutting down";
+    return this.machine.reachable ? undefined : "the robot is not connected";
   }
 
   /** Stop the robot, tell every operator, let go of the motor. */
@@ -132,13 +166,13 @@ export class Guard {
     }
   }
 
-  private obey(who: Attached, session: { id: string; epoch: number }, message: OperatorMessage): void {
+  private obey(who: Attached, session: OperatorSession, message: OperatorMessage): void {
     const { machine } = this;
     if (message.op === "act") this.act(who, session, message);
     else if (message.op === "hb") {
       machine.heartbeat(session.id, session.epoch, this.now(), message.observed);
       who.link.send({ op: "pong", stamp: this.now(), t: message.t });
-    } else if (message.op === "credit") who.outlet.credit();
+    } else if (message.op === "credit") who.outlet.acknowledge();
     else if (message.op === "reset") this.reset(who, session.id, message);
     else if (message.op === "stop") this.stop();
     else if (message.op === "release") this.release();
@@ -156,7 +190,9 @@ export class Guard {
     if (who.session !== undefined) this.machine.fault(who.session.id, this.now());
     this.emit();
     who.link.send({ op: "error", code: known ? error.code : "PROTOCOL", message: String(error) });
-    if (who.session === undefined) who.link.close("the handshake failed");
+    who.faults += 1;
+    if (who.session === undefined || who.faults > maxFaults)
+      who.link.close("too many messages that make no sense");
   }
 
   private greet(who: Attached, hello: OperatorMessage & { op: "hello" }): void {
@@ -174,9 +210,10 @@ export class Guard {
       fail({ code: "PROTOCOL", what: "the robot is not connected", fix: "try again later" });
     if (who.session !== undefined) fail({ code: "PROTOCOL", what: "a second hello on one connection" });
     const id = typeof hello.session === "string" && hello.session !== "" ? hello.session : randomUUID();
-    this.supersede(id);
-    const { epoch, highestSeq } = this.machine.openSession(id, this.now());
-    who.session = { id, epoch };
+    const key = JSON.stringify([who.principal, id]);
+    this.supersede(key);
+    const { epoch, highestSeq } = this.machine.openSession(key, this.now());
+    who.session = { id: key, epoch };
     who.link.send({
       op: "welcome",
       protocol: protocolVersion,
@@ -207,11 +244,7 @@ export class Guard {
     this.emit();
   }
 
-  private act(
-    who: Attached,
-    session: { id: string; epoch: number },
-    message: OperatorMessage & { op: "act" },
-  ): void {
+  private act(who: Attached, session: OperatorSession, message: OperatorMessage & { op: "act" }): void {
     const { actions, seq } = message;
     const width = this.parts.config.channels.length;
     const fits = isNdArray(actions) && actions.shape.length === 2 && actions.shape[1] === width;

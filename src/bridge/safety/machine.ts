@@ -139,6 +139,11 @@ export class SafetyMachine {
     return this.armed ? undefined : this.reason;
   }
 
+  /** Whether the motor can be reached. */
+  get reachable(): boolean {
+    return this.deviceUp;
+  }
+
   /** Whether an explicit stop holds until it is released. */
   get latched(): boolean {
     return this.latch;

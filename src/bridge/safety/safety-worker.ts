@@ -1,0 +1,92 @@
+/** @file The guard's own thread: its clock, its timer and the motor's socket run here, whatever the main thread does. */
+
+import { readlinkSync } from "node:fs";
+import { setPriority } from "node:os";
+import { parentPort, workerData } from "node:worker_threads";
+import type { MessagePort } from "node:worker_threads";
+
+import type { Listener, ListenerOptions } from "../server/listener.ts";
+import type { SafetyConfig } from "./channels.ts";
+import { monotonicClock } from "./device.ts";
+import { makeDevice } from "./devices.ts";
+import type { parseDevice } from "./devices.ts";
+import { openGate } from "./gate.ts";
+import { Guard } from "./guard.ts";
+import type { GuardEvent } from "./guard.ts";
+import type { OperatorMessage } from "./protocol.ts";
+
+/** What the host passes in. */
+export interface SafetyWorkerData {
+  readonly config: SafetyConfig;
+  readonly device: ReturnType<typeof parseDevice>;
+  readonly listen?: ListenerOptions;
+  /** Int32 [1]: set to 1 and notified when the motor has been told to stop for good. */
+  readonly stopped: Int32Array;
+}
+
+/** Host → worker. */
+export type HostMessage =
+  | { readonly type: "link"; readonly port: MessagePort }
+  | { readonly type: "stop" | "release" | "close" };
+
+/** Worker → host. */
+export type WorkerMessage =
+  | { readonly type: "ready"; readonly url?: string; readonly raised: boolean }
+  | { readonly type: "event"; readonly event: GuardEvent }
+  | { readonly type: "failed"; readonly message: string }
+  | { readonly type: "closed" };
+
+/** Ask the system to run this thread before others; needs rights that not every process has. */
+function raisePriority(): boolean {
+  try {
+    setPriority(Number(readlinkSync("/proc/thread-self").split("/").at(-1)), -10);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function linkPort(guard: Guard, port: MessagePort): void {
+  const attachment = guard.attach({
+    send: (message) => port.postMessage(message),
+    close: () => port.close(),
+  });
+  port.on("message", (message: OperatorMessage) => attachment.receive(message));
+  port.on("close", () => attachment.gone());
+}
+
+async function main(): Promise<void> {
+  const host = parentPort as MessagePort;
+  const { config, device, listen, stopped } = (workerData as { data: SafetyWorkerData }).data;
+  const raised = raisePriority();
+  const tell = (message: WorkerMessage): void => host.postMessage(message);
+  const listener = { event: (event: GuardEvent) => tell({ type: "event", event }) };
+  const guard = new Guard({
+    config,
+    device: await makeDevice(device, monotonicClock),
+    clock: monotonicClock,
+    listener,
+  });
+  let gate: Listener | undefined;
+  const close = async (): Promise<void> => {
+    const closing = guard.close();
+    Atomics.store(stopped, 0, 1);
+    Atomics.notify(stopped, 0);
+    await closing;
+    await gate?.close();
+  };
+  process.on("uncaughtException", (error) => {
+    tell({ type: "failed", message: error.stack ?? error.message });
+    void close().finally(() => process.exit(1));
+  });
+  host.on("message", (message: HostMessage) => {
+    if (message.type === "link") linkPort(guard, message.port);
+    else if (message.type === "stop") guard.stop();
+    else if (message.type === "release") guard.release();
+    else void close().then(() => tell({ type: "closed" }));
+  });
+  if (listen !== undefined) gate = await openGate(guard, listen);
+  tell({ type: "ready", url: gate?.url, raised });
+}
+
+await main();

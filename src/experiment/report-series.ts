@@ -55,21 +55,39 @@ function placeOf(metric: string): Place {
   return { subject: name.slice(0, at), label: `${group === "" ? "" : `${group} `}${name.slice(at)}` };
 }
 
-/** All curves of a run, in the order in which stages and metrics first appeared. */
-export function plotsOf(lines: readonly MetricLine[]): PlotData[] {
-  const plots = new Map<
-    string,
-    { stage: string; subject: string; series: Map<string, { x: number[]; y: number[] }> }
-  >();
+/**
+ * `policy-3` and `policy-3-round1` of the seeds 3 and 4 are the stages `policy` and `policy-round1`, whose curves of
+ * several seeds share a plot. Other numbers in a stage's name are left alone.
+ */
+function stageOf(stage: string, seeds: readonly number[]): { base: string; seed: string } {
+  const match = /^(.+?)-(\d+)(-.+)?$/.exec(stage);
+  if (match === null || !seeds.includes(Number(match[2]))) return { base: stage, seed: "" };
+  return { base: match[1] + (match[3] ?? ""), seed: seeds.length > 1 ? `seed ${match[2]}` : "" };
+}
+
+interface Gathered {
+  readonly stage: string;
+  readonly subject: string;
+  readonly series: Map<string, { x: number[]; y: number[] }>;
+}
+
+/**
+ * All curves of a run, in the order in which stages and metrics first appeared.
+ * @param seeds seeds of the run's repetitions; stages named after them are drawn together
+ */
+export function plotsOf(lines: readonly MetricLine[], seeds: readonly number[] = []): PlotData[] {
+  const plots = new Map<string, Gathered>();
   for (const { stage, step, time: _time, ...values } of lines) {
+    const { base, seed } = stageOf(stage, seeds);
     for (const [metric, value] of Object.entries(values)) {
       if (typeof value !== "number") continue;
       const { subject, label } = placeOf(metric);
-      const key = `${stage}\n${subject}`;
-      const plot = plots.get(key) ?? { stage, subject, series: new Map() };
+      const key = `${base}\n${subject}`;
+      const plot = plots.get(key) ?? { stage: base, subject, series: new Map() };
       plots.set(key, plot);
-      const series = plot.series.get(label) ?? { x: [], y: [] };
-      plot.series.set(label, series);
+      const name = `${seed} ${label}`.trim();
+      const series = plot.series.get(name) ?? { x: [], y: [] };
+      plot.series.set(name, series);
       series.x.push(step);
       series.y.push(value);
     }
@@ -84,7 +102,7 @@ export function plotsOf(lines: readonly MetricLine[]): PlotData[] {
 
 function titleOf(subject: string, labels: readonly string[]): string {
   const [only] = labels;
-  return labels.length === 1 && only !== "" && !only.includes("@") ? `${only}/${subject}` : subject;
+  return labels.length === 1 && only !== "" && !/@|^seed /.test(only) ? `${only}/${subject}` : subject;
 }
 
 /**

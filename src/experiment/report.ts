@@ -3,6 +3,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { parse } from "yaml";
+import type { RunFields } from "./config-schema.ts";
 import { writeFileAtomic } from "./files.ts";
 import { readMetrics } from "./metrics.ts";
 import { clock, memory } from "./progress.ts";
@@ -25,6 +26,15 @@ const mediaTypes: Readonly<Record<string, string>> = {
   ".mp4": "video/mp4",
 };
 
+interface RunHead extends RunFields {
+  /** Repetitions with the seeds `seed`, `seed + 1`, …; one unless the experiment has such a field. */
+  readonly seeds?: number;
+}
+
+function seedsOf({ seed, seeds = 1 }: RunHead): number[] {
+  return Array.from({ length: seeds }, (_, k) => seed + k);
+}
+
 /**
  * Write `report.html` into the run's folder.
  * @param folder absolute path of a run's folder
@@ -40,7 +50,7 @@ export function writeReport(folder: string): string {
 /** The page as text. */
 export function reportHtml(folder: string): string {
   const configText = readFileSync(join(folder, "config.yaml"), "utf8");
-  const config = parse(configText) as { name: string; experiment: string; seed: number };
+  const config = parse(configText) as RunHead;
   const [state, sessions, tables] = [readState(folder), readSessions(folder), readTables(folder)];
   const body = [
     header(config, state, sessions),
@@ -48,7 +58,7 @@ export function reportHtml(folder: string): string {
     exhibitsHtml(folder, "pictures", "Pictures"),
     ...tables.map(tableHtml),
     exhibitsHtml(folder, "videos", "Videos"),
-    curvesHtml(folder),
+    curvesHtml(folder, seedsOf(config)),
     stagesHtml(state),
     `<h2>How it was made</h2>${sessions.map(sessionHtml).join("")}`,
     `<details><summary>Config</summary><pre>${escapeHtml(configText)}</pre></details>`,
@@ -57,11 +67,7 @@ export function reportHtml(folder: string): string {
   return `<!doctype html>\n<html lang="en"><head>${head}</head><body><main>\n${body.filter((part) => part !== "").join("\n")}\n</main></body></html>\n`;
 }
 
-function header(
-  config: { name: string; experiment: string; seed: number },
-  state: RunState,
-  sessions: Session[],
-): string {
+function header(config: RunHead, state: RunState, sessions: Session[]): string {
   const stages = Object.values(state.stages);
   const seconds = stages.reduce((sum, stage) => sum + stage.seconds, 0);
   const peak = Math.max(0, ...stages.map((stage) => stage.peakMemoryBytes));
@@ -116,8 +122,8 @@ function mediaHtml(folder: string, kind: string, { file, caption }: Exhibit): st
   return `<video src="${source}" controls loop muted autoplay playsinline></video>`;
 }
 
-function curvesHtml(folder: string): string {
-  const plots = plotsOf(readMetrics(join(folder, "metrics.jsonl")));
+function curvesHtml(folder: string, seeds: readonly number[]): string {
+  const plots = plotsOf(readMetrics(join(folder, "metrics.jsonl")), seeds);
   if (plots.length === 0) return "";
   const stages = [...new Set(plots.map(({ stage }) => stage))];
   const groups = stages.map((stage) => {

@@ -157,6 +157,22 @@ describe("curves", () => {
     );
   });
 
+  it("of several seeds share a plot, and a single seed leaves no trace", () => {
+    const lines = [3, 4].flatMap((seed) => [line(`policy-${seed}-round1`, 0, { loss: 1, "real/return": 2 })]);
+    const shown = (seeds: number[]): unknown =>
+      plotsOf(lines, seeds).map(({ stage, title, series }) => [
+        stage,
+        title,
+        series.map(({ label }) => label),
+      ]);
+    expect(shown([3, 4])).toEqual([
+      ["policy-round1", "loss", ["seed 3", "seed 4"]],
+      ["policy-round1", "return", ["seed 3 real", "seed 4 real"]],
+    ]);
+    expect(plotsOf(lines.slice(0, 1), [3])[0]).toMatchObject({ stage: "policy-round1", title: "loss" });
+    expect(plotsOf(lines.slice(0, 1), [5])[0].stage).toBe("policy-3-round1");
+  });
+
   it("know their unit from their name", () => {
     expect(["speedMps", "psnrDb", "latencyMs", "loss", "items"].map(unitOf)).toEqual([
       "m/s",

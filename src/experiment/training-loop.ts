@@ -1,6 +1,7 @@
 /** @file A training loop that survives a kill: periodic checkpoints, a generator per step, and metrics rewound to match. */
 
 import { existsSync, rmSync } from "node:fs";
+import { deserialize, serialize } from "node:v8";
 import { Rng } from "../core/rng.ts";
 import { loadCheckpoint, restoreParams, saveCheckpoint } from "../nn/checkpoint.ts";
 import { safePoint, type StageContext } from "./stages.ts";
@@ -13,6 +14,8 @@ export interface LoopOptions {
   /** The training state as a tree of arrays; saved and compared by name and shape. */
   readonly state: () => unknown;
   readonly load: (state: never) => void;
+  /** Anything else that a resume needs (an environment's snapshot): plain data. */
+  readonly extra?: { readonly save: () => unknown; readonly load: (value: never) => void };
   /** One step. All randomness must come from `rng`, which depends on the run's seed, the loop and the step alone. */
   readonly step: (index: number, rng: Rng) => Promise<Readonly<Record<string, number>>>;
   /** Means of the metrics are logged every so many steps. */
@@ -43,6 +46,7 @@ function resumeFrom(context: StageContext, options: LoopOptions): number {
   }
   const { tensors, meta } = loadCheckpoint(path);
   options.load(restoreParams(options.state(), tensors, path) as never);
+  options.extra?.load(deserialize(Buffer.from(meta.extra as string, "base64")) as never);
   const step = meta.step as number;
   context.metrics.rewind(options.name, step - 1);
   context.log(`${options.name}: going on from step ${step}`);
@@ -52,8 +56,10 @@ function resumeFrom(context: StageContext, options: LoopOptions): number {
 /** Run the loop to its end; `finish` it afterwards, once its results are saved. @throws NOT_FINITE, INTERRUPTED, STORAGE_FULL */
 export async function trainLoop(context: StageContext, options: LoopOptions): Promise<void> {
   const { name, steps, logEvery = 10, saveSeconds = 20, span = [0, 1] } = options;
-  const save = (step: number): void =>
-    void saveCheckpoint(partialPath(context, name), options.state(), { kind: "partial", name, step });
+  const save = (step: number): void => {
+    const extra = options.extra && serialize(options.extra.save()).toString("base64");
+    saveCheckpoint(partialPath(context, name), options.state(), { kind: "partial", name, step, extra });
+  };
   let sums: Record<string, number> = {};
   let count = 0;
   let savedAt = performance.now();

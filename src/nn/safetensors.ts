@@ -56,7 +56,7 @@ function readEntry(bytes: Uint8Array, base: number, entry: Entry): NdArray | und
   const [start, end] = entry.data_offsets ?? [];
   if (dtype === undefined || !Array.isArray(entry.shape) || end > bytes.length - base) return undefined;
   if (end - start !== sizeOf(entry.shape) * itemSize(dtype)) return undefined;
-  const copy = bytes.slice(base + start, base + end).buffer;
+  const copy = Uint8Array.from(bytes.subarray(base + start, base + end)).buffer;
   const views = {
     float64: Float64Array, float32: Float32Array, int64: BigInt64Array, uint64: BigUint64Array, int32: Int32Array,
     uint32: Uint32Array, int16: Int16Array, uint16: Uint16Array, int8: Int8Array, uint8: Uint8Array, bool: Uint8Array,

@@ -1,7 +1,7 @@
 /** @file PPO with a clipped ratio; the same update for rollouts of a simulator and of a dream. */
 
 import { tf, type Host, type Tensor } from "../engine/jit.ts";
-import { ndarray, takeRows, type NdArray } from "../core/ndarray.ts";
+import { ndarray, scalar, takeRows, type NdArray } from "../core/ndarray.ts";
 import type { Rng } from "../core/rng.ts";
 import type { LossResult } from "../nn/gradients.ts";
 import { makeTrainStep, type TrainState } from "../nn/trainer.ts";
@@ -23,7 +23,7 @@ export interface PpoConfig {
   readonly klLimit: number;
 }
 
-/** A minibatch: observations [M, F], actions [M, A], the rest [M]. */
+/** A minibatch: observations [M, F], actions [M, A], the other columns [M]. */
 interface Minibatch<T> {
   readonly observations: T;
   readonly actions: T;
@@ -31,6 +31,8 @@ interface Minibatch<T> {
   readonly advantages: T;
   readonly returns: T;
   readonly weights: T;
+  /** Scalar: 0 leaves the actor as it is and moves the critic alone. */
+  readonly policyWeight: T;
 }
 
 function weightedMean(values: Tensor, weights: Tensor): Tensor {
@@ -51,25 +53,37 @@ function ppoLoss(network: ActorCriticConfig, config: PpoConfig) {
     const entropy = gaussianEntropy(distribution);
     const kl = weightedMean(tf.sub(tf.sub(ratio, 1), logRatio), batch.weights);
     const clipFraction = weightedMean(tf.cast(tf.greater(tf.abs(tf.sub(ratio, 1)), config.clip), "float32"), batch.weights);
-    const loss = tf.addN([policyLoss, valueLoss, tf.mul(entropy, -config.entropyCoefficient)] as Tensor[]);
+    const objective = tf.sub(policyLoss, tf.mul(entropy, config.entropyCoefficient));
+    const loss = tf.add(valueLoss, tf.mul(objective, batch.policyWeight)) as Tensor;
     return { loss, metrics: { policyLoss, valueLoss, entropy, kl, clipFraction } };
   };
 }
 
+/** Options of one update. */
+export interface UpdateOptions {
+  readonly learningRate: number;
+  readonly rng: Rng;
+  /** Leave the actor as it is: for a critic that has to catch up with a cloned actor. */
+  readonly criticOnly?: boolean;
+}
+
 /** PPO's optimizer and weights; `update` changes the policy it was made for. */
 export interface PpoLearner {
-  update(rollout: Rollout, learningRate: number, rng: Rng): Promise<Record<string, number>>;
+  update(rollout: Rollout, options: UpdateOptions): Promise<Record<string, number>>;
   /** Weights and optimizer moments: saved with a checkpoint, kept over Dyna rounds. */
   state(): TrainState<ActorCriticParams<NdArray>>;
   load(state: TrainState<ActorCriticParams<NdArray>>): void;
 }
 
-function minibatchOf(data: Minibatch<NdArray>, indices: Int32Array): Minibatch<NdArray> {
-  return Object.fromEntries(Object.entries(data).map(([name, array]) => [name, takeRows(array as NdArray, indices)])) as never;
+type Columns = Omit<Minibatch<NdArray>, "policyWeight">;
+
+function minibatchOf(data: Columns, indices: Int32Array, policyWeight: NdArray): Minibatch<NdArray> {
+  const picked = Object.entries(data).map(([name, array]) => [name, takeRows(array as NdArray, indices)]);
+  return { ...(Object.fromEntries(picked) as Columns), policyWeight };
 }
 
 /** The rollout's rows as one batch with normalized advantages. */
-function batchOf(rollout: Rollout, config: PpoConfig): { data: Minibatch<NdArray>; explained: number } {
+function batchOf(rollout: Rollout, config: PpoConfig): { data: Columns; explained: number } {
   const { advantages, returns } = generalizedAdvantages(rollout, config.discount, config.gaeLambda);
   const explained = explainedVariance(returns, rollout.values);
   normalizeAdvantages(advantages, rollout.weights);
@@ -123,7 +137,8 @@ export function makePpo(policy: ActorCritic, config: PpoConfig): PpoLearner {
       state = next;
       policy.setParams(state.params);
     },
-    async update(rollout, learningRate, rng) {
+    async update(rollout, { learningRate, rng, criticOnly = false }) {
+      const policyWeight = scalar(criticOnly ? 0 : 1);
       const { data, explained } = batchOf(rollout, config);
       const count = rollout.steps * rollout.rows;
       const size = Math.floor(count / config.minibatches);
@@ -133,7 +148,7 @@ export function makePpo(policy: ActorCritic, config: PpoConfig): PpoLearner {
         const order = shuffled(count, rng);
         let kl = 0;
         for (let m = 0; m < config.minibatches; m++) {
-          const batch = minibatchOf(data, order.subarray(m * size, (m + 1) * size));
+          const batch = minibatchOf(data, order.subarray(m * size, (m + 1) * size), policyWeight);
           const result = await step.step(state as never, batch as unknown as Host<Minibatch<Tensor>>, learningRate);
           state = result.state as unknown as typeof state;
           for (const [name, value] of Object.entries(result.metrics)) sums[name] = (sums[name] ?? 0) + value;

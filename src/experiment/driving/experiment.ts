@@ -1,0 +1,59 @@
+/** @file The driving experiment: its stages, repeated for every seed, and the tables at the end. */
+
+import type { Experiment } from "../experiment.ts";
+import type { Stage, StageContext } from "../stages.ts";
+import { drivingSchema, type DrivingConfig } from "./config.ts";
+import { cloneBehaviour } from "./stage-cloning.ts";
+import { collect, trainTokenizer } from "./stage-data.ts";
+import { learnInImagination } from "./stage-imagination.ts";
+import { learnModelFree } from "./stage-modelfree.ts";
+import { trainWorldModel } from "./stage-worldmodel.ts";
+import { Workspace } from "./workspace.ts";
+
+type Work = (work: Workspace) => Promise<void>;
+
+/** The workspace of the seed in hand: stages of one seed run one after another and share what is loaded. */
+function makeDesk(): (config: DrivingConfig, context: StageContext, seed: number) => Workspace {
+  let present: Workspace | undefined;
+  return (config, context, seed) => {
+    if (present?.seed === seed && present.context.runDir === context.runDir) {
+      present.attach(context);
+      return present;
+    }
+    present?.release();
+    present = new Workspace(config, context, seed);
+    return present;
+  };
+}
+
+function seedStages(config: DrivingConfig): { name: string; weight: number; work: Work }[] {
+  const { collect: recording, tokenizer, worldmodel, imagination, modelFree } = config;
+  const modelWeight = worldmodel.phases.reduce((sum, phase) => sum + phase.steps * phase.horizon * phase.batchSize, 0);
+  const frames = Math.max(...modelFree.multiples) * recording.frames;
+  return [
+    { name: "collect", weight: recording.frames / 6000, work: collect },
+    { name: "tokenizer", weight: (tokenizer.steps * tokenizer.batchSize) / 800, work: trainTokenizer },
+    { name: "worldmodel", weight: (modelWeight * worldmodel.members) / 1500, work: trainWorldModel },
+    { name: "cloning", weight: 20, work: cloneBehaviour },
+    { name: "imagination", weight: imagination.iterations, work: learnInImagination },
+    { name: "model-free", weight: frames / 2000, work: learnModelFree },
+  ];
+}
+
+function stages(config: DrivingConfig): Stage<DrivingConfig>[] {
+  const deskOf = makeDesk();
+  return Array.from({ length: config.seeds }, (_, k) => config.seed + k).flatMap((seed) =>
+    seedStages(config).map(({ name, weight, work }) => ({
+      name: config.seeds === 1 ? name : `${name} (seed ${seed})`,
+      weight,
+      run: (settings: DrivingConfig, context: StageContext) => work(deskOf(settings, context, seed)),
+    })),
+  );
+}
+
+/** `experiment: driving` */
+export const drivingExperiment: Experiment<DrivingConfig> = {
+  title: "A driving planner learned inside an imagined world, judged in the real simulator",
+  schema: drivingSchema,
+  stages,
+};

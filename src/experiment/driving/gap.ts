@@ -1,0 +1,89 @@
+/** @file The exploitation gap: what a policy earns in imagination against what it really earned from the same states. */
+
+import { zeros, type NdArray } from "../../core/ndarray.ts";
+import type { Rng } from "../../core/rng.ts";
+import type { Segment } from "../../data/window.ts";
+import type { ActorCritic } from "../../policy/networks.ts";
+import { contextState, type LatentReplay } from "../../worldmodel/contexts.ts";
+import type { LatentWorldModel } from "../../worldmodel/latent-model.ts";
+import type { LatentState } from "../../worldmodel/worldmodel.ts";
+
+/** Means over windows of the policy's own episodes, actions sampled on both sides. */
+export interface ImaginationGap {
+  readonly horizon: number;
+  readonly imaginedReturn: number;
+  readonly realReturn: number;
+  /** Standard error of imagined minus real. */
+  readonly standardError: number;
+  /** Crashes per step. */
+  readonly imaginedHazard: number;
+  readonly realHazard: number;
+}
+
+/** Real reward over the window's steps after the present, and whether it crashed. */
+function realOutcome(replay: LatentReplay, at: { episode: number; present: number }, horizon: number): { sum: number; crashed: number; steps: number } {
+  const episode = replay.episodes[at.episode];
+  const rewards = (episode.columns.reward as NdArray<"float32">).data;
+  const end = Math.min(episode.length, at.present + horizon);
+  let sum = 0;
+  for (let t = at.present; t < end; t++) sum += rewards[t];
+  const crashed = episode.terminated && end === episode.length && at.present + horizon >= episode.length ? 1 : 0;
+  return { sum, crashed, steps: end - at.present };
+}
+
+/** Steps drawn uniformly from those whose next `horizon` steps are known: all before a crash, not the last before a cut. */
+function presentSteps(replay: LatentReplay, count: number, rng: Rng, horizon: number): Segment[] {
+  const usable = replay.episodes.map(({ terminated, length }) => Math.max(0, terminated ? length : length - horizon));
+  const total = usable.reduce((a, b) => a + b, 0);
+  return Array.from({ length: count }, () => {
+    let left = Math.floor(rng.random() * total);
+    let episode = 0;
+    while (left >= usable[episode]) left -= usable[episode++];
+    return { episode, present: left };
+  });
+}
+
+/** Roll the policy in imagination from states of its own episodes and compare with what followed there. */
+export async function imaginationGap(options: {
+  model: LatentWorldModel;
+  replay: LatentReplay;
+  policy: ActorCritic;
+  horizon: number;
+  windows: number;
+  rng: Rng;
+}): Promise<ImaginationGap> {
+  const { model, replay, policy, horizon, windows, rng } = options;
+  const segments = presentSteps(replay, windows, rng, horizon);
+  const batch = replay.gather(segments, { context: model.contextLength, horizon: 0 });
+  let state: LatentState = contextState(model, batch);
+  const imagined = new Float64Array(windows);
+  const alive = new Float64Array(windows).fill(1);
+  const begins = zeros("bool", [windows]);
+  let [hazard, exposure] = [0, 0];
+  for (let h = 0; h < horizon; h++) {
+    const { actions } = await policy.act(model.features(state), begins, { rng });
+    const prediction = await model.step(state, actions, rng);
+    for (let i = 0; i < windows; i++) {
+      const p = prediction.terminatedProbabilities.data[i];
+      imagined[i] += alive[i] * prediction.rewards.data[i];
+      hazard += alive[i] * p;
+      exposure += alive[i];
+      alive[i] *= 1 - p;
+    }
+    state = prediction.state;
+  }
+  const real = segments.map((segment) => realOutcome(replay, segment, horizon));
+  const differences = real.map(({ sum }, i) => imagined[i] - sum);
+  const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+  const gap = mean(differences);
+  const variance = mean(differences.map((value) => (value - gap) ** 2));
+  const realReturn = mean(real.map(({ sum }) => sum));
+  return {
+    horizon,
+    imaginedReturn: realReturn + gap,
+    realReturn,
+    standardError: Math.sqrt(variance / windows),
+    imaginedHazard: hazard / exposure,
+    realHazard: mean(real.map(({ crashed }) => crashed)) / mean(real.map(({ steps }) => steps)),
+  };
+}

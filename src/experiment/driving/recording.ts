@@ -1,0 +1,147 @@
+/** @file Recording whole episodes from a simulator, whatever drives it. */
+
+import { overwriteRows } from "../../core/array-record.ts";
+import { takeRows, zeros, type NdArray } from "../../core/ndarray.ts";
+import type { Rng } from "../../core/rng.ts";
+import type { Episode, EpisodeMeta } from "../../data/episode.ts";
+import type { Policy } from "../../policy/policy.ts";
+import type { LatentState, WorldModel } from "../../worldmodel/worldmodel.ts";
+import type { DrivingVecEnv } from "../../sim/driving/vec-env.ts";
+
+/** Picks the actions of all rows: float32 [N, 2]; `begins` marks rows that start an episode. */
+export type Chooser = (observation: Pixels, begins: NdArray<"bool">) => Promise<NdArray<"float32">>;
+
+/** The dict observation of a driving env. */
+export interface Pixels {
+  readonly frame: NdArray<"uint8">;
+  readonly state: NdArray<"float32">;
+}
+
+interface Track {
+  frames: Uint8Array[];
+  states: Float32Array[];
+  actions: Float32Array[];
+  rewards: number[];
+}
+
+function emptyTrack(): Track {
+  return { frames: [], states: [], actions: [], rewards: [] };
+}
+
+function observe(track: Track, observation: Pixels, row: number): void {
+  const size = observation.frame.data.length / observation.frame.shape[0];
+  const width = observation.state.shape[1];
+  track.frames.push(observation.frame.data.slice(row * size, (row + 1) * size));
+  track.states.push(observation.state.data.slice(row * width, (row + 1) * width));
+}
+
+function join<T extends Float32Array | Uint8Array>(parts: readonly T[], out: T): T {
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+function episodeOf(track: Track, id: string, ends: { terminated: boolean; truncated: boolean }, meta: EpisodeMeta): Episode {
+  const steps = track.rewards.length;
+  const [width, actionSize] = [track.states[0].length, track.actions[0].length];
+  const frames = zeros("uint8", [steps + 1, 64, 64, 3]);
+  const states = zeros("float32", [steps + 1, width]);
+  const actions = zeros("float32", [steps, actionSize]);
+  join(track.frames, frames.data);
+  join(track.states, states.data);
+  join(track.actions, actions.data);
+  const rewards = { dtype: "float32" as const, shape: [steps], data: Float32Array.from(track.rewards) };
+  return { id, meta, frames, states, actions, rewards, ...ends };
+}
+
+/** When to stop, how to name episodes, and where they go. */
+export interface RecordOptions {
+  readonly env: DrivingVecEnv;
+  readonly choose: Chooser;
+  readonly seed: number;
+  /** Stop once so many steps lie in recorded episodes (the running ones are cut there, as truncated). */
+  readonly steps?: number;
+  /** Stop once so many episodes have ended. */
+  readonly episodes?: number;
+  readonly prefix: string;
+  readonly meta: EpisodeMeta;
+  readonly onEpisode: (episode: Episode) => Promise<void>;
+  readonly onProgress?: (steps: number) => void;
+}
+
+/** Drive until enough is recorded; returns the number of recorded steps. */
+export async function recordEpisodes(options: RecordOptions): Promise<number> {
+  const { env, choose, steps = Infinity, episodes = Infinity, prefix, meta } = options;
+  const rows = env.numEnvs;
+  const tracks = Array.from({ length: rows }, emptyTrack);
+  const begins = zeros("bool", [rows]);
+  begins.data.fill(1);
+  let observation = (await env.reset({ seed: options.seed })).observations as Pixels;
+  tracks.forEach((track, i) => observe(track, observation, i));
+  let total = 0;
+  let finished = 0;
+  const store = async (row: number, ends: { terminated: boolean; truncated: boolean }): Promise<void> => {
+    const id = `${prefix}-${String(finished++).padStart(5, "0")}`;
+    const track = tracks[row];
+    tracks[row] = emptyTrack();
+    await options.onEpisode(episodeOf(track, id, ends, meta));
+  };
+  while (total < steps && finished < episodes) {
+    const actions = await choose(observation, begins);
+    const batch = await env.step(actions);
+    observation = batch.observations as Pixels;
+    begins.data.fill(0);
+    const ended: number[] = [];
+    for (let i = 0; i < rows; i++) {
+      tracks[i].actions.push(actions.data.slice(i * 2, i * 2 + 2));
+      tracks[i].rewards.push(batch.rewards.data[i]);
+      observe(tracks[i], observation, i);
+      if (batch.terminations.data[i] || batch.truncations.data[i]) ended.push(i);
+    }
+    total += rows;
+    for (const i of ended) {
+      const ends = { terminated: batch.terminations.data[i] === 1, truncated: batch.truncations.data[i] === 1 };
+      begins.data[i] = 1;
+      await store(i, ends);
+    }
+    if (ended.length > 0) {
+      observation = (await env.reset({ mask: begins })).observations as Pixels;
+      for (const i of ended) observe(tracks[i], observation, i);
+    }
+    options.onProgress?.(total);
+  }
+  for (let i = 0; i < rows && finished < episodes; i++) {
+    if (tracks[i].rewards.length > 0) await store(i, { terminated: false, truncated: true });
+  }
+  return total;
+}
+
+
+/** A chooser that acts with `policy` on the world model's features; actions are sampled. One per environment. */
+export function policyChooser(model: WorldModel, policy: Policy<NdArray<"float32">>, rng: Rng): Chooser {
+  let state: LatentState | undefined;
+  let last: NdArray<"float32"> | undefined;
+  const size = model.actionSpec.names.length;
+  const startOf = (observation: Pixels, chosen: readonly number[]): Promise<LatentState> => {
+    const { frame, state: vector } = observation;
+    const window = {
+      frame: { ...takeRows(frame, chosen), shape: [chosen.length, 1, ...frame.shape.slice(1)] },
+      state: { ...takeRows(vector, chosen), shape: [chosen.length, 1, vector.shape[1]] },
+    };
+    return model.encode(window, zeros("float32", [chosen.length, 0, size]));
+  };
+  return async (observation, begins) => {
+    const starting = Array.from(begins.data.keys()).filter((row) => begins.data[row] === 1);
+    if (state === undefined || last === undefined) state = await startOf(observation, starting);
+    else {
+      state = await model.observe(state, last, observation);
+      if (starting.length > 0) state = overwriteRows(state, await startOf(observation, starting), starting);
+    }
+    const decision = await policy.act(model.features(state), begins, { rng });
+    last = decision.actions;
+    return decision.actions;
+  };
+}

@@ -1,0 +1,199 @@
+/** @file The stage that judges one seed: every policy on the same episodes, and the world model on both kinds of data. */
+
+import { rmSync } from "node:fs";
+import type { NdArray } from "../../core/ndarray.ts";
+import { makeReplay } from "../../data/replay.ts";
+import { loadEpisodes, saveEpisode } from "../../data/episode-store.ts";
+import { writeAtomically } from "../../nn/checkpoint.ts";
+import type { EpisodeScore } from "../../policy/evaluate.ts";
+import { makePlanner } from "../../policy/planner.ts";
+import type { Policy } from "../../policy/policy.ts";
+import { crashCalibration, openLoopScores, type CrashCalibration, type HorizonScore } from "../../worldmodel/evaluate.ts";
+import type { LatentReplay } from "../../worldmodel/contexts.ts";
+import { safePoint } from "../stages.ts";
+import { imaginationGap, type ImaginationGap } from "./gap.ts";
+import { policyChooser, recordEpisodes } from "./recording.ts";
+import { scoreDriver, scoreOn } from "./scoring.ts";
+import { imaginedPolicy } from "./stage-imagination.ts";
+import { modelFreePolicy, realFrames } from "./stage-modelfree.ts";
+import { driverPolicy, makeBehaviour, makeExpert, makeTaskEnv, randomPolicy, stateSize } from "./task.ts";
+import { encodeInto, type Workspace } from "./workspace.ts";
+
+/** One policy's episodes on unseen and on training worlds. */
+export interface PolicyVerdict {
+  readonly id: string;
+  readonly label: string;
+  readonly realFrames: number;
+  readonly minutes: number;
+  readonly test: readonly EpisodeScore[];
+  readonly train: readonly EpisodeScore[];
+}
+
+/** Everything that is measured of one seed; `verdict.json` in the seed's folder. */
+export interface SeedVerdict {
+  readonly seed: number;
+  readonly policies: readonly PolicyVerdict[];
+  readonly horizons: readonly HorizonScore[];
+  readonly crashes: { readonly behaviour: readonly CrashCalibration[]; readonly policy: readonly CrashCalibration[] };
+  readonly gap: ImaginationGap;
+}
+
+interface Candidate {
+  readonly id: string;
+  readonly label: string;
+  readonly realFrames: number;
+  readonly minutes: number;
+  readonly score: (split: "test" | "train", episodes: number) => Promise<EpisodeScore[]>;
+}
+
+/** Minutes that the stages whose names begin so have taken, for this seed. */
+function minutesOf(work: Workspace, ...stages: string[]): number {
+  const suffix = work.config.seeds === 1 ? "" : ` (seed ${work.seed})`;
+  return stages.reduce((sum, name) => sum + (work.context.runDir.state.stages[name + suffix]?.seconds ?? 0) / 60, 0);
+}
+
+function scripted(work: Workspace): Candidate[] {
+  const { seed } = work;
+  return [
+    {
+      id: "random",
+      label: "random",
+      realFrames: 0,
+      minutes: 0,
+      score: (split, episodes) => scoreDriver(work, split, episodes, () => randomPolicy(seed)),
+    },
+    {
+      id: "behaviour",
+      label: "behaviour (collects the data)",
+      realFrames: 0,
+      minutes: 0,
+      score: (split, episodes) => scoreDriver(work, split, episodes, (env) => driverPolicy(makeBehaviour(env), seed)),
+    },
+    {
+      id: "expert",
+      label: "scripted expert (ceiling, sees the simulator's state)",
+      realFrames: 0,
+      minutes: 0,
+      score: (split, episodes) => scoreDriver(work, split, episodes, (env) => driverPolicy(makeExpert(env), seed)),
+    },
+  ];
+}
+
+function learned(work: Workspace): Candidate[] {
+  const { config } = work;
+  const frames = config.collect.frames;
+  const saved = (id: string, label: string, cost: { realFrames: number; minutes: number }): Candidate => ({
+    id,
+    label,
+    ...cost,
+    score: (split, episodes) => scoreOn(work, split, episodes, () => work.loadPolicy(id).policy),
+  });
+  const data = minutesOf(work, "collect", "tokenizer");
+  const clones = minutesOf(work, "cloning") / 2;
+  const most = Math.max(...config.modelFree.multiples);
+  const dream = data + clones + minutesOf(work, "worldmodel", "imagination", "dyna");
+  return [
+    saved("cloning", "cloning", { realFrames: frames, minutes: data + clones }),
+    saved("filtered", "filtered cloning", { realFrames: frames, minutes: data + clones }),
+    ...config.modelFree.multiples.map((multiple) =>
+      saved(modelFreePolicy(multiple), `model-free PPO, ${multiple}× frames`, {
+        realFrames: multiple * realFrames(work),
+        minutes: minutesOf(work, "tokenizer") + (minutesOf(work, "model-free") * multiple) / most,
+      }),
+    ),
+    saved(imaginedPolicy, "PPO in imagination", { realFrames: realFrames(work), minutes: dream }),
+    ...(config.planner.enabled ? [plannerCandidate(work, dream)] : []),
+  ];
+}
+
+function plannerCandidate(work: Workspace, minutes: number): Candidate {
+  const { policy } = work.loadPolicy(imaginedPolicy);
+  const { model, planner: config, seed } = { model: work.model(), planner: work.config.planner, seed: work.seed };
+  return {
+    id: "planner",
+    label: "planner on the world model",
+    realFrames: realFrames(work),
+    minutes,
+    score: (split, episodes) =>
+      scoreOn(work, split, episodes, ({ latent }) => {
+        const planner: Policy<NdArray<"float32">> = makePlanner({ model, policy, state: () => latent.latentState, config, seed });
+        return planner;
+      }),
+  };
+}
+
+const order = ["random", "behaviour", "cloning", "filtered", "ppo", "imagined", "planner", "expert"];
+
+function rank(id: string): number {
+  return order.findIndex((prefix) => id.startsWith(prefix));
+}
+
+/** Episodes of the learned policy with its exploration noise, on validation worlds: what the model must foresee too. */
+async function ownReplay(work: Workspace): Promise<LatentReplay> {
+  const folder = work.episodeFolder("policy");
+  rmSync(folder, { recursive: true, force: true });
+  const env = makeTaskEnv(work.config.env, { numEnvs: 32, split: "validation", wideStarts: true });
+  const { policy } = work.loadPolicy(imaginedPolicy);
+  await recordEpisodes({
+    env,
+    choose: policyChooser(work.model(), policy, work.rng("own-rollouts")),
+    seed: work.seed * 100_003 + 3_000_000,
+    episodes: 48,
+    prefix: "policy",
+    meta: { env: work.config.env, split: "validation", policy: imaginedPolicy, seed: work.seed },
+    onEpisode: async (episode) => {
+      await saveEpisode(folder, episode);
+      await safePoint(work.context.signal);
+    },
+  });
+  await env.close();
+  const { tokens, channels } = work.tokenizer();
+  const replay = makeReplay({
+    observationColumns: { latent: [tokens * channels], state: [stateSize] },
+    transitionColumns: { action: [2], reward: [] },
+  }) as unknown as LatentReplay;
+  await encodeInto(replay, await loadEpisodes(folder), work.tokenizer(), "policy");
+  return replay;
+}
+
+/** Measure the world model on validation worlds: on behaviour data, and on the learned policy's own episodes. */
+async function judgeModel(work: Workspace): Promise<Pick<SeedVerdict, "horizons" | "crashes" | "gap">> {
+  const model = work.model();
+  const replay = await work.replay("validation");
+  const frames = (await work.episodes("validation")).map((episode) => episode.frames);
+  const horizons = await openLoopScores({
+    model,
+    replay,
+    frames,
+    horizons: [1, 5, 15, 30],
+    windows: 128,
+    rng: work.rng("open-loop"),
+  });
+  const own = await ownReplay(work);
+  const windows = { model, windows: 128 };
+  const crashes = {
+    behaviour: await crashCalibration({ ...windows, replay, rng: work.rng("crash-behaviour") }),
+    policy: await crashCalibration({ ...windows, replay: own, rng: work.rng("crash-policy") }),
+  };
+  const { policy } = work.loadPolicy(imaginedPolicy);
+  const gap = await imaginationGap({ model, replay: own, policy, horizon: 15, windows: 256, rng: work.rng("gap") });
+  return { horizons, crashes, gap };
+}
+
+/** Judge every policy and the model; write `verdict.json`. */
+export async function judge(work: Workspace): Promise<void> {
+  const { config, context } = work;
+  const candidates = [...scripted(work), ...learned(work)].sort((a, b) => rank(a.id) - rank(b.id));
+  const policies: PolicyVerdict[] = [];
+  for (const [i, candidate] of candidates.entries()) {
+    context.progress(i / (candidates.length + 1), candidate.label);
+    const { id, label, minutes } = candidate;
+    const test = await candidate.score("test", config.judge.episodes);
+    const train = await candidate.score("train", config.judge.trainEpisodes);
+    policies.push({ id, label, realFrames: candidate.realFrames, minutes, test, train });
+    await safePoint(context.signal);
+  }
+  context.progress(candidates.length / (candidates.length + 1), "world model");
+  const verdict: SeedVerdict = { seed: work.seed, policies, ...(await judgeModel(work)) };
+  writeAtomically(work.file("verdict.json"), new TextEncoder().encode(JSON.stringify(verdict)));
+}

@@ -1,0 +1,85 @@
+/** @file The stage of the model-free baseline: the same PPO in the simulator, on the same frozen tokenizer. */
+
+import { withAutoreset } from "../../env/autoreset.ts";
+import type { Snapshot } from "../../env/env.ts";
+import { withLatentObservations } from "../../env/latent.ts";
+import { learningRateAt } from "../../nn/schedules.ts";
+import { makePpo } from "../../policy/ppo.ts";
+import { beginRollout, collectRollout, type RolloutCursor } from "../../policy/rollout.ts";
+import { dropPartials, trainLoop } from "../training-loop.ts";
+import { Selection } from "./stage-imagination.ts";
+import { asPixelEnv, makeTaskEnv } from "./task.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** Real frames that imagination may use: what was collected, and what Dyna rounds record. */
+export function realFrames(work: Workspace): number {
+  const { rounds, roundFrames } = work.config.imagination;
+  return work.config.collect.frames + rounds * roundFrames;
+}
+
+/** Name under which the baseline at `multiple` times the real frames is saved. */
+export function modelFreePolicy(multiple: number): string {
+  return `ppo-${multiple}x`;
+}
+
+interface Extra {
+  readonly env: Snapshot;
+  readonly cursor: RolloutCursor;
+}
+
+/** Learn in the simulator up to the largest multiple; the best policy so far is saved at every multiple. */
+export async function learnModelFree(work: Workspace): Promise<void> {
+  const { config, context } = work;
+  const settings = config.modelFree;
+  const { numEnvs, rolloutSteps } = settings;
+  const perIteration = numEnvs * rolloutSteps;
+  const multiples = [...settings.multiples].sort((a, b) => a - b);
+  const ends = multiples.map((multiple) => Math.floor((multiple * realFrames(work)) / perIteration));
+  const simulator = makeTaskEnv(config.env, { numEnvs, split: "train", wideStarts: true });
+  const env = withAutoreset(withLatentObservations(asPixelEnv(simulator), work.model()), "same-step");
+  const policy = work.newPolicy("model-free");
+  const learner = makePpo(policy, settings);
+  const name = `ppo-${work.seed}`;
+  const judgeEvery = Math.max(1, Math.floor(ends[0] / 3));
+  let cursor = await beginRollout(env, work.seed * 100_003 + 7_000_000);
+  await trainLoop(context, {
+    name,
+    steps: ends[ends.length - 1],
+    logEvery: 1,
+    state: () => learner.state(),
+    load: (state) => learner.load(state),
+    extra: {
+      save: (): Extra => ({ env: env.snapshot!(), cursor }),
+      load(value: Extra) {
+        env.restore!(value.env);
+        cursor = value.cursor;
+      },
+    },
+    async step(i, rng) {
+      const rollout = await collectRollout({ env, policy, steps: rolloutSteps, rng, cursor });
+      const schedule = { peak: settings.learningRate, warmupSteps: 5, totalSteps: 1e9, decayFraction: 0 };
+      const metrics = await learner.update(rollout, { learningRate: learningRateAt(schedule, i), rng });
+      const reward = rollout.rewards.reduce((a, b) => a + b, 0) / rollout.rewards.length;
+      const facts = { ...metrics, rolloutReward: reward, realFrames: (i + 1) * perIteration };
+      const reached = multiples.filter((_, k) => ends[k] === i + 1);
+      if ((i + 1) % judgeEvery !== 0 && reached.length === 0) return facts;
+      return { ...facts, ...(await judgeFor(work, policy, { multiples, ends, step: i })) };
+    },
+    note: ({ rolloutReward, realFrames: frames }) => `${(frames / 1000).toFixed(0)}k frames, reward ${rolloutReward.toFixed(2)}`,
+  });
+  await env.close();
+  dropPartials(context, [name]);
+}
+
+/** Offer the present policy to every multiple whose frames are not used up. */
+async function judgeFor(
+  work: Workspace,
+  policy: Parameters<Selection["consider"]>[0],
+  at: { multiples: readonly number[]; ends: readonly number[]; step: number },
+): Promise<Record<string, number>> {
+  const open = at.multiples.filter((_, k) => at.step < at.ends[k]);
+  const [first, ...others] = open.map((multiple) => new Selection(work, modelFreePolicy(multiple)));
+  const facts = await first.consider(policy, at.step);
+  for (const selection of others) selection.offer(policy, facts.validationReturn, at.step);
+  return facts;
+}

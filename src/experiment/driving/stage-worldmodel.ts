@@ -1,0 +1,80 @@
+/** @file The stage that trains the world model's ensemble on encoded episodes. */
+
+import { learningRateAt } from "../../nn/schedules.ts";
+import { saveLatentModel } from "../../worldmodel/checkpoint.ts";
+import type { LatentReplay } from "../../worldmodel/contexts.ts";
+import type { DenoiserConfig } from "../../worldmodel/denoiser.ts";
+import type { Normalizers } from "../../worldmodel/latent-model.ts";
+import { fitNormalizers, makeEnsembleTrainer, type EnsembleTrainer } from "../../worldmodel/train.ts";
+import { dropPartials, trainLoop } from "../training-loop.ts";
+import { actionSpecOf, stateSize } from "./task.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** Architecture of a member under this config. */
+export function denoiserConfigOf(work: Workspace): DenoiserConfig {
+  const { form, contextLength, dim, heads, blocks, samplingSteps } = work.config.worldmodel;
+  const { tokens, channels } = work.tokenizer();
+  const actionSize = actionSpecOf(work.config.env).names.length;
+  return { form, contextLength, tokens, channels, stateSize, actionSize, dim, heads, blocks, samplingSteps };
+}
+
+/** A trainer over `replay`; its optimizer state goes on over Dyna rounds. */
+export function makeModelTrainer(work: Workspace, replay: LatentReplay, normalizers: Normalizers): EnsembleTrainer {
+  const { members, weights, averageDecay, contextNoise } = work.config.worldmodel;
+  return makeEnsembleTrainer({
+    config: denoiserConfigOf(work),
+    replay,
+    normalizers,
+    weights,
+    optimizer: { kind: "muon", adamScale: 0.25, clipNorm: 1 },
+    averageDecay,
+    contextNoise,
+    initRngs: Array.from({ length: members }, (_, i) => work.rng(`member-${i}`)),
+  });
+}
+
+/** Save the trainer's members as the seed's world model. */
+export function saveModel(work: Workspace, trainer: EnsembleTrainer, normalizers: Normalizers): void {
+  const parts = {
+    config: denoiserConfigOf(work),
+    members: trainer.members(),
+    normalizers,
+    actionSpec: actionSpecOf(work.config.env),
+  };
+  saveLatentModel(work.file("worldmodel.safetensors"), parts, work.tokenizer().hash);
+  work.forgetModel();
+}
+
+/** Train all members through the phases of the config. */
+export async function trainWorldModel(work: Workspace): Promise<void> {
+  const { config, context } = work;
+  const { phases, members } = config.worldmodel;
+  const replay = await work.replay("train");
+  const normalizers = fitNormalizers(replay, stateSize);
+  const trainer = makeModelTrainer(work, replay, normalizers);
+  const total = phases.reduce((sum, phase) => sum + phase.steps * (phase.horizon + 1), 0);
+  const names: string[] = [];
+  let before = 0;
+  for (const [index, phase] of phases.entries()) {
+    const share = (phase.steps * (phase.horizon + 1)) / total;
+    const name = `worldmodel-${work.seed}-phase${index + 1}`;
+    const schedule = { peak: phase.learningRate, warmupSteps: 20, totalSteps: phase.steps, decayFraction: 0.5 };
+    names.push(name);
+    await trainLoop(context, {
+      name,
+      steps: phase.steps * members,
+      state: () => trainer.state(),
+      load: (state) => trainer.load(state),
+      step: (i, rng) => {
+        const rate = learningRateAt(schedule, Math.floor(i / members));
+        return trainer.step(i % members, { ...phase, recentFraction: 0, recentEpisodes: 1 }, rate, rng);
+      },
+      span: [before, before + share],
+      note: ({ latent, termination }) => `latent ${latent.toFixed(3)}, end ${termination.toFixed(4)}`,
+    });
+    before += share;
+  }
+  saveModel(work, trainer, normalizers);
+  dropPartials(context, names);
+}
+

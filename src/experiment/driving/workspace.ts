@@ -1,0 +1,176 @@
+/** @file What the stages of one seed share: files in the run's folder, loaded once and kept in memory. */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { NdArray } from "../../core/ndarray.ts";
+import { Rng } from "../../core/rng.ts";
+import { loadEpisodes } from "../../data/episode-store.ts";
+import type { Episode } from "../../data/episode.ts";
+import { makeReplay } from "../../data/replay.ts";
+import { loadCheckpoint, restoreParams, saveCheckpoint } from "../../nn/checkpoint.ts";
+import { initActorCritic, makeActorCritic, type ActorCritic, type ActorCriticConfig, type ActorCriticParams } from "../../policy/networks.ts";
+import { loadContinuousTokenizer } from "../../tokenizer/continuous.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import type { FrameSource } from "../../tokenizer/train.ts";
+import { loadLatentModel } from "../../worldmodel/checkpoint.ts";
+import type { LatentReplay } from "../../worldmodel/contexts.ts";
+import type { LatentWorldModel } from "../../worldmodel/latent-model.ts";
+import type { StageContext } from "../stages.ts";
+import type { DrivingConfig } from "./config.ts";
+import { actionSpecOf, stateSize } from "./task.ts";
+
+/** Episodes of one split as a source of frames. */
+export function frameSourceOf(episodes: readonly Episode[]): FrameSource {
+  const starts = [0];
+  for (const { frames } of episodes) starts.push(starts[starts.length - 1] + frames.shape[0]);
+  const size = 64 * 64 * 3;
+  return {
+    count: starts[starts.length - 1],
+    gather(indices, out) {
+      for (let k = 0; k < indices.length; k++) {
+        let [low, high] = [0, episodes.length - 1];
+        while (low < high) {
+          const middle = (low + high + 1) >> 1;
+          if (starts[middle] <= indices[k]) low = middle;
+          else high = middle - 1;
+        }
+        const at = (indices[k] - starts[low]) * size;
+        out.data.set(episodes[low].frames.data.subarray(at, at + size), k * size);
+      }
+    },
+  };
+}
+
+/** Encode whole episodes into an empty or growing replay. */
+export async function encodeInto(replay: LatentReplay, episodes: readonly Episode[], tokenizer: Tokenizer, tag: string): Promise<void> {
+  for (const episode of episodes) {
+    const latent = await tokenizer.encode(episode.frames);
+    const { terminated, truncated } = episode;
+    const columns = { latent, state: episode.states, action: episode.actions, reward: episode.rewards };
+    replay.add({ columns: columns as never, terminated, truncated, tag });
+  }
+}
+
+/** One seed's files and loaded parts. */
+export class Workspace {
+  context: StageContext;
+  readonly config: DrivingConfig;
+  readonly seed: number;
+  readonly #folder: string;
+  #episodes = new Map<string, readonly Episode[]>();
+  #tokenizer: Tokenizer | undefined;
+  #replays = new Map<string, LatentReplay>();
+  #model: LatentWorldModel | undefined;
+
+  /** @param seed the run's seed plus the repetition's number */
+  constructor(config: DrivingConfig, context: StageContext, seed: number) {
+    this.config = config;
+    this.context = { ...context, seed };
+    this.seed = seed;
+    this.#folder = `seed-${seed}`;
+  }
+
+  /** Go on under the context of the next stage. */
+  attach(context: StageContext): void {
+    this.context = { ...context, seed: this.seed };
+  }
+
+  /** Absolute path of a file of this seed. */
+  file(...parts: string[]): string {
+    return this.context.runDir.file(this.#folder, ...parts);
+  }
+
+  /** Folder of the recorded episodes of `split`. */
+  episodeFolder(split: string): string {
+    return join(this.context.runDir.path, "episodes", this.#folder, split);
+  }
+
+  /** Generator for one purpose of this seed. */
+  rng(purpose: string): Rng {
+    return Rng.fromSeed([this.seed, ...new TextEncoder().encode(purpose)]);
+  }
+
+  /** Recorded episodes; a damaged file is named and left out. */
+  async episodes(split: string): Promise<readonly Episode[]> {
+    const known = this.#episodes.get(split);
+    if (known !== undefined) return known;
+    const loaded = await loadEpisodes(this.episodeFolder(split), {
+      onDamaged: (...facts) => this.context.log(`left out: ${facts.map(String).join(" ")}`),
+    });
+    this.#episodes.set(split, loaded);
+    return loaded;
+  }
+
+  /** Forget loaded episodes of a split (after more were recorded, or to free memory). */
+  forgetEpisodes(split: string): void {
+    this.#episodes.delete(split);
+  }
+
+  tokenizer(): Tokenizer {
+    this.#tokenizer ??= loadContinuousTokenizer(this.file("tokenizer.safetensors"), Rng.fromSeed(0));
+    return this.#tokenizer;
+  }
+
+  /** Encoded episodes of a split. */
+  async replay(split: "train" | "validation"): Promise<LatentReplay> {
+    const known = this.#replays.get(split);
+    if (known !== undefined) return known;
+    const { tokens, channels } = this.tokenizer();
+    const replay = makeReplay({
+      observationColumns: { latent: [tokens * channels], state: [stateSize] },
+      transitionColumns: { action: [2], reward: [] },
+    }) as unknown as LatentReplay;
+    await encodeInto(replay, await this.episodes(split), this.tokenizer(), split);
+    this.#replays.set(split, replay);
+    return replay;
+  }
+
+  model(): LatentWorldModel {
+    this.#model ??= loadLatentModel(this.file("worldmodel.safetensors"), this.tokenizer(), {
+      termination: this.config.worldmodel.termination,
+    });
+    return this.#model;
+  }
+
+  /** Use new weights of the world model from now on. */
+  forgetModel(): void {
+    this.#model = undefined;
+  }
+
+  networkConfig(): ActorCriticConfig {
+    const { hidden, initialLogStd, valueScale } = this.config.policy;
+    const actionSize = actionSpecOf(this.config.env).names.length;
+    return { observationSize: this.model().featureSize, actionSize, hidden, initialLogStd, valueScale };
+  }
+
+  newPolicy(purpose: string): ActorCritic {
+    const config = this.networkConfig();
+    return makeActorCritic(config, initActorCritic(this.rng(purpose), config));
+  }
+
+  hasPolicy(name: string): boolean {
+    return existsSync(this.file("policies", `${name}.safetensors`));
+  }
+
+  savePolicy(name: string, policy: ActorCritic, facts: Readonly<Record<string, unknown>> = {}): void {
+    const meta = { kind: "actor-critic", config: policy.config, actionSpec: actionSpecOf(this.config.env), ...facts };
+    saveCheckpoint(this.file("policies", `${name}.safetensors`), policy.params(), meta);
+  }
+
+  /** A saved policy and the facts it was saved with. */
+  loadPolicy(name: string): { policy: ActorCritic; facts: Readonly<Record<string, unknown>> } {
+    const path = this.file("policies", `${name}.safetensors`);
+    const { tensors, meta } = loadCheckpoint(path);
+    const config = meta.config as ActorCriticConfig;
+    const params = restoreParams(initActorCritic(Rng.fromSeed(0), config), tensors, path) as ActorCriticParams<NdArray>;
+    return { policy: makeActorCritic(config, params), facts: meta };
+  }
+
+  /** Free what only this seed needs. */
+  release(): void {
+    this.#episodes.clear();
+    this.#replays.clear();
+    this.#tokenizer = undefined;
+    this.#model = undefined;
+  }
+}

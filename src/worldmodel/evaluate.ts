@@ -1,0 +1,274 @@
+/** @file Measuring a world model on recorded episodes: open-loop accuracy, action following, and crash calibration. */
+
+import { takeRows, zeros, type NdArray } from "../core/ndarray.ts";
+import { Rng } from "../core/rng.ts";
+import type { Segment } from "../data/window.ts";
+import { contextState, type LatentReplay } from "./contexts.ts";
+import type { LatentWorldModel } from "./latent-model.ts";
+import type { LatentState, Observation } from "./worldmodel.ts";
+
+/** Open-loop accuracy at one horizon; PSNR in dB over decoded frames. */
+export interface HorizonScore {
+  readonly horizon: number;
+  readonly psnr: number;
+  /** The last real frame, repeated. */
+  readonly copyLast: number;
+  /** The mean frame of the windows' targets. */
+  readonly meanFrame: number;
+  /** Encoding and decoding the true frame: the ceiling. */
+  readonly reconstruction: number;
+  /** The same model under another window's actions. */
+  readonly shuffledActions: number;
+  /** Mean of true minus shuffled PSNR over windows, with its 95 % bootstrap interval. */
+  readonly actionGain: readonly [mean: number, low: number, high: number];
+  /** Mean absolute error of the state, SI units, per dimension. */
+  readonly stateError: readonly number[];
+}
+
+/** Frames of the replay's episodes, in its order: uint8 [T + 1, H, W, 3] each. */
+export type EpisodeFrames = readonly NdArray<"uint8">[];
+
+/** Imagine `actions` float32 [B, H, A] from `state`; what to do with each step is the caller's. */
+export async function imagineActions(
+  model: LatentWorldModel,
+  start: LatentState,
+  actions: NdArray<"float32">,
+  onStep: (step: number, prediction: Awaited<ReturnType<LatentWorldModel["step"]>>) => Promise<void> | void,
+): Promise<void> {
+  const [batch, steps, size] = actions.shape;
+  const rng = Rng.fromSeed(0);
+  let state = start;
+  for (let h = 0; h < steps; h++) {
+    const now = zeros("float32", [batch, size]);
+    for (let b = 0; b < batch; b++) now.data.set(actions.data.subarray((b * steps + h) * size, (b * steps + h + 1) * size), b * size);
+    const prediction = await model.step(state, now, rng);
+    state = prediction.state;
+    await onStep(h, prediction);
+  }
+}
+
+/** The actions from the present on: float32 [B, H, A] of windows with K context frames. */
+function presentActions(action: NdArray<"float32">, context: number): NdArray<"float32"> {
+  const [batch, all, size] = action.shape;
+  const steps = all - context + 1;
+  const out = zeros("float32", [batch, steps, size]);
+  for (let b = 0; b < batch; b++) {
+    const from = (b * all + context - 1) * size;
+    out.data.set(action.data.subarray(from, from + steps * size), b * steps * size);
+  }
+  return out;
+}
+
+function rowPsnr(a: Uint8Array, b: Uint8Array, row: number, size: number): number {
+  let squares = 0;
+  for (let i = row * size; i < (row + 1) * size; i++) squares += (a[i] - b[i]) ** 2;
+  return 10 * Math.log10((255 * 255 * size) / Math.max(1, squares));
+}
+
+function meanPsnr(a: Uint8Array, b: Uint8Array, count: number): number {
+  const size = a.length / count;
+  let sum = 0;
+  for (let row = 0; row < count; row++) sum += rowPsnr(a, b, row, size);
+  return sum / count;
+}
+
+/** Random windows that stay within an episode for `horizon` steps after the present. */
+export function drawSegments(replay: LatentReplay, options: { count: number; horizon: number; rng: Rng }): Segment[] {
+  const { count, horizon, rng } = options;
+  const long = replay.episodes.filter((episode) => episode.length > horizon);
+  return Array.from({ length: count }, () => {
+    const episode = long[Math.floor(rng.random() * long.length)];
+    return { episode: episode.index, present: Math.floor(rng.random() * (episode.length - horizon)) };
+  });
+}
+
+/** Real frames `offset` steps after each window's present: uint8 [B, H, W, 3]. */
+function framesAt(frames: EpisodeFrames, segments: readonly Segment[], offset: number): NdArray<"uint8"> {
+  const shape = frames[0].shape.slice(1);
+  const out = zeros("uint8", [segments.length, ...shape]);
+  const size = out.data.length / segments.length;
+  segments.forEach(({ episode, present }, b) => {
+    const at = (present + offset) * size;
+    out.data.set(frames[episode].data.subarray(at, at + size), b * size);
+  });
+  return out;
+}
+
+function meanFrameOf(frames: NdArray<"uint8">): Uint8Array {
+  const count = frames.shape[0];
+  const size = frames.data.length / count;
+  const sums = new Float64Array(size);
+  for (let i = 0; i < frames.data.length; i++) sums[i % size] += frames.data[i];
+  const out = new Uint8Array(frames.data.length);
+  for (let i = 0; i < out.length; i++) out[i] = Math.round(sums[i % size] / count);
+  return out;
+}
+
+/** Mean and 95 % percentile-bootstrap interval of the mean. */
+export function bootstrapMean(values: readonly number[], rng: Rng, draws = 1000): [mean: number, low: number, high: number] {
+  const n = values.length;
+  const means = Array.from({ length: draws }, () => {
+    let sum = 0;
+    for (let i = 0; i < n; i++) sum += values[Math.floor(rng.random() * n)];
+    return sum / n;
+  }).sort((a, b) => a - b);
+  const mean = values.reduce((a, b) => a + b, 0) / n;
+  return [mean, means[Math.floor(0.025 * draws)], means[Math.floor(0.975 * draws)]];
+}
+
+function stateErrors(predicted: Observation, truth: NdArray<"float32">): number[] {
+  const [batch, size] = truth.shape;
+  const errors = new Array<number>(size).fill(0);
+  for (let i = 0; i < batch * size; i++) errors[i % size] += Math.abs(predicted.state.data[i] - truth.data[i]) / batch;
+  return errors;
+}
+
+/** Open-loop accuracy over windows of recorded episodes. */
+export async function openLoopScores(options: {
+  model: LatentWorldModel;
+  replay: LatentReplay;
+  frames: EpisodeFrames;
+  horizons: readonly number[];
+  windows: number;
+  rng: Rng;
+}): Promise<HorizonScore[]> {
+  const { model, replay, frames, horizons, windows, rng } = options;
+  const furthest = Math.max(...horizons);
+  const segments = drawSegments(replay, { count: windows, horizon: furthest, rng });
+  const batch = replay.gather(segments, { context: model.contextLength, horizon: furthest });
+  const start = contextState(model, batch);
+  const actions = presentActions(batch.transitions.action as NdArray<"float32">, model.contextLength);
+  const order = Int32Array.from({ length: windows }, (_, i) => (i + 1 + Math.floor(windows / 2)) % windows);
+  const decoded = async (sequence: NdArray<"float32">): Promise<Map<number, Observation>> => {
+    const at = new Map<number, Observation>();
+    await imagineActions(model, start, sequence, async (h, { state }) => {
+      if (horizons.includes(h + 1)) at.set(h + 1, await model.decode(state));
+    });
+    return at;
+  };
+  const [imagined, shuffled] = [await decoded(actions), await decoded(takeRows(actions, order))];
+  const last = framesAt(frames, segments, 0).data;
+  const scores: HorizonScore[] = [];
+  for (const horizon of horizons) {
+    const truth = framesAt(frames, segments, horizon);
+    const own = imagined.get(horizon) as Observation;
+    const other = shuffled.get(horizon) as Observation;
+    const size = truth.data.length / windows;
+    const gains = Array.from(
+      { length: windows },
+      (_, row) => rowPsnr(own.frame.data, truth.data, row, size) - rowPsnr(other.frame.data, truth.data, row, size),
+    );
+    const state = takeTimeRow(batch.observations.state as NdArray<"float32">, model.contextLength + horizon - 1);
+    const rebuilt = await model.decode(await encodeFrames(model, truth, state));
+    scores.push({
+      horizon,
+      psnr: meanPsnr(own.frame.data, truth.data, windows),
+      copyLast: meanPsnr(last, truth.data, windows),
+      meanFrame: meanPsnr(meanFrameOf(truth), truth.data, windows),
+      reconstruction: meanPsnr(rebuilt.frame.data, truth.data, windows),
+      shuffledActions: meanPsnr(other.frame.data, truth.data, windows),
+      actionGain: bootstrapMean(gains, rng),
+      stateError: stateErrors(own, state),
+    });
+  }
+  return scores;
+}
+
+function takeTimeRow(x: NdArray<"float32">, index: number): NdArray<"float32"> {
+  const [batch, time, width] = x.shape;
+  const out = zeros("float32", [batch, width]);
+  for (let b = 0; b < batch; b++) out.data.set(x.data.subarray((b * time + index) * width, (b * time + index + 1) * width), b * width);
+  return out;
+}
+
+function encodeFrames(model: LatentWorldModel, frame: NdArray<"uint8">, state: NdArray<"float32">): Promise<LatentState> {
+  const [batch, ...shape] = frame.shape;
+  const window = {
+    frame: { ...frame, shape: [batch, 1, ...shape] },
+    state: { ...state, shape: [batch, 1, state.shape[1]] },
+  };
+  return model.encode(window, zeros("float32", [batch, 0, model.actionSpec.names.length]));
+}
+
+/** Imagined crash probability of real action sequences, by when they really crashed. */
+export interface CrashCalibration {
+  readonly label: string;
+  readonly probability: number;
+  readonly standardError: number;
+  readonly windows: number;
+}
+
+/** Steps that an imagined crash may come later than the real one and still count as foreseen. */
+const lateSteps = 2;
+const safeSteps = 15;
+
+/** Windows whose real crash comes at step 1–3, 4–8, 9–15, or not within 15 steps. */
+function crashSegments(replay: LatentReplay, options: { windows: number; rng: Rng }): Map<string, { segment: Segment; step: number }[]> {
+  const { windows, rng } = options;
+  const bins: [string, number, number][] = [
+    ["1-3", 1, 3],
+    ["4-8", 4, 8],
+    ["9-15", 9, 15],
+  ];
+  const out = new Map<string, { segment: Segment; step: number }[]>();
+  for (const [label, from, to] of bins) {
+    const crashed = replay.episodes.filter(({ terminated, length }) => terminated && length >= from);
+    const drawn = crashed.length === 0 ? 0 : windows;
+    const list = Array.from({ length: drawn }, () => {
+      const episode = crashed[Math.floor(rng.random() * crashed.length)];
+      const step = Math.min(episode.length, from + Math.floor(rng.random() * (to - from + 1)));
+      return { segment: { episode: episode.index, present: episode.length - step }, step };
+    });
+    out.set(label, list);
+  }
+  const calm = replay.episodes.filter((episode) => episode.length > safeSteps + 1);
+  const safe = Array.from({ length: calm.length === 0 ? 0 : windows }, () => {
+    const { index, length } = calm[Math.floor(rng.random() * calm.length)];
+    return { segment: { episode: index, present: Math.floor(rng.random() * (length - safeSteps)) }, step: safeSteps };
+  });
+  out.set("never", safe);
+  return out;
+}
+
+/**
+ * For each group of real action sequences, the imagined probability of a crash by the real crash's step (two steps late
+ * counts; the last action is held) or, for safe ones, within 15 steps.
+ */
+export async function crashCalibration(options: {
+  model: LatentWorldModel;
+  replay: LatentReplay;
+  windows: number;
+  rng: Rng;
+}): Promise<CrashCalibration[]> {
+  const { model, replay } = options;
+  const results: CrashCalibration[] = [];
+  for (const [label, group] of crashSegments(replay, options)) {
+    if (group.length === 0) continue;
+    const horizon = Math.max(...group.map(({ step }) => step)) + (label === "never" ? 0 : lateSteps);
+    const batch = replay.gather(group.map(({ segment }) => segment), { context: model.contextLength, horizon });
+    const actions = presentActions(batch.transitions.action as NdArray<"float32">, model.contextLength);
+    holdLastAction(actions, group.map(({ step }) => step));
+    const survival = new Float64Array(group.length).fill(1);
+    await imagineActions(model, contextState(model, batch), actions, (h, { terminatedProbabilities }) => {
+      group.forEach(({ step }, b) => {
+        const limit = label === "never" ? step : step + lateSteps;
+        if (h < limit) survival[b] *= 1 - terminatedProbabilities.data[b];
+      });
+    });
+    const crash = Array.from(survival, (alive) => 1 - alive);
+    const mean = crash.reduce((a, b) => a + b, 0) / crash.length;
+    const variance = crash.reduce((sum, p) => sum + (p - mean) ** 2, 0) / Math.max(1, crash.length - 1);
+    results.push({ label, probability: mean, standardError: Math.sqrt(variance / crash.length), windows: crash.length });
+  }
+  return results;
+}
+
+/** Repeat each row's action of its last real step to the end of the sequence. */
+function holdLastAction(actions: NdArray<"float32">, steps: readonly number[]): void {
+  const [, length, size] = actions.shape;
+  steps.forEach((step, b) => {
+    for (let h = step; h < length; h++) {
+      for (let a = 0; a < size; a++) actions.data[(b * length + h) * size + a] = actions.data[(b * length + step - 1) * size + a];
+    }
+  });
+}

@@ -5,7 +5,7 @@ import { ndarray, zeros } from "../../core/ndarray.ts";
 import type { NdArray } from "../../core/ndarray.ts";
 import { Box } from "../../core/spaces/box.ts";
 import { Dict } from "../../core/spaces/dict.ts";
-import type { SpaceRecord } from "../../core/spaces/dict.ts";
+import type { Space } from "../../core/spaces/space.ts";
 import type { InfoBatch, ResetBatch, StepBatch, VectorEnv, VectorResetOptions } from "../../env/env.ts";
 import { boundsOf } from "./channels.ts";
 import type { ArraySpec } from "./device.ts";
@@ -30,10 +30,10 @@ export interface RobotEnvOptions {
 export class RobotEnv implements VectorEnv<RobotObservations, NdArray> {
   readonly numEnvs = 1;
   readonly metadata = { renderModes: [], autoreset: "disabled" } as const;
-  readonly singleObservationSpace: Dict;
-  readonly singleActionSpace: Box;
-  readonly observationSpace: ReturnType<Dict["batch"]>;
-  readonly actionSpace: ReturnType<Box["batch"]>;
+  readonly singleObservationSpace: Space;
+  readonly singleActionSpace: Space;
+  readonly observationSpace: Space;
+  readonly actionSpace: Space;
   /** Names of the action's numbers, in order. */
   readonly channelNames: readonly string[];
   readonly stepSeconds: number;
@@ -51,7 +51,7 @@ export class RobotEnv implements VectorEnv<RobotObservations, NdArray> {
       bounds.map(([, high]) => high),
     );
     const boxes = Object.entries(device.observation).map(([name, spec]) => [name, boxOf(spec)] as const);
-    this.singleObservationSpace = new Dict(Object.fromEntries(boxes) as SpaceRecord);
+    this.singleObservationSpace = new Dict(Object.fromEntries(boxes));
     this.observationSpace = this.singleObservationSpace.batch(1);
     this.actionSpace = this.singleActionSpace.batch(1);
   }

@@ -1,7 +1,7 @@
 /** @file PNG: an encoder of its own (zlib and the Sub filter), for speed on small frames. */
 
 import { deflateSync } from "node:zlib";
-import type { Image } from "./image.ts";
+import type { NdArray } from "../core/ndarray.ts";
 
 const signature = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 
@@ -28,7 +28,7 @@ function chunk(type: string, body: Uint8Array): Uint8Array {
 }
 
 /** Each row behind its filter's number; Sub stores the difference to the pixel on the left. */
-function filterRows({ shape: [height, width], data }: Image): Uint8Array {
+function filterRows({ shape: [height, width], data }: NdArray<"uint8">): Uint8Array {
   const stride = width * 3;
   const out = new Uint8Array(height * (stride + 1));
   for (let y = 0; y < height; y++) {
@@ -40,12 +40,12 @@ function filterRows({ shape: [height, width], data }: Image): Uint8Array {
 }
 
 /**
- * An image as the bytes of a PNG file.
+ * An image, uint8 [H, W, 3], as the bytes of a PNG file.
  *
  * `level` is zlib's: 1 (default) for speed, 9 for pictures that are kept.
  * @source PNG 3rd edition, W3C 2025: sections 5, 9 and 11
  */
-export function encodePng(image: Image, level = 1): Uint8Array {
+export function encodePng(image: NdArray<"uint8">, level = 1): Uint8Array {
   const header = new Uint8Array(13);
   const view = new DataView(header.buffer);
   view.setUint32(0, image.shape[1]);

@@ -113,12 +113,8 @@ function badJson(json: unknown, dtype: DType): never {
   });
 }
 
-/** Read what `toNested` wrote; an empty list gets the shape `whenEmpty`. @throws INVALID_ARGUMENT when it does not fit `dtype` */
-export function fromNested<D extends DType>(
-  json: unknown,
-  dtype: D,
-  whenEmpty: readonly number[],
-): NdArray<D> {
+/** Read what `toNested` wrote; an empty list gets the shape of none such as `like`. @throws INVALID_ARGUMENT when it does not fit `dtype` */
+export function fromNested<D extends DType>(json: unknown, dtype: D, like: readonly number[]): NdArray<D> {
   const shape: number[] = [];
   let level: unknown[] = [json];
   while (level.length > 0 && Array.isArray(level[0])) {
@@ -130,7 +126,8 @@ export function fromNested<D extends DType>(
   const values = level.map((value) => numberOf(value, dtype));
   const integer = kindOf(dtype) !== "f";
   if (integer && !values.every((value) => fitsInteger(value, dtype as IntegerDType))) badJson(json, dtype);
-  return arrayOf(values, sizeOf(shape) === 0 ? whenEmpty : shape, dtype);
+  if (sizeOf(shape) > 0) return arrayOf(values, shape, dtype);
+  return arrayOf([], sizeOf(like) === 0 ? like : [0, ...like.slice(1)], dtype);
 }
 
 /** Do two shapes agree? */

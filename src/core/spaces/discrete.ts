@@ -41,7 +41,10 @@ export class Discrete<D extends IntegerDType = "int32"> extends BaseSpace<number
   constructor(n: number, options: DiscreteOptions<D> = {}) {
     const { start = 0, dtype = "int64" } = options;
     super([], dtype);
-    const elementDtype = options.elementDtype ?? options.dtype ?? defaultElementDtype(start, start + n - 1);
+    const elementDtype =
+      options.elementDtype ??
+      options.dtype ??
+      defaultElementDtype(Math.min(start, 0), Math.max(n, start + n - 1));
     const fits = fitsInteger(n, dtype) && fitsInteger(start, dtype) && fitsInteger(start + n - 1, dtype);
     if (!Number.isSafeInteger(n) || n < 1 || !Number.isSafeInteger(start) || !fits) {
       fail({

@@ -49,7 +49,8 @@ export function scalarText(value: number | bigint, dtype: DType): string {
   if (value === 0) return Object.is(value, -0) ? "-0.0" : "0.0";
   const text = shortest(value, dtype);
   const [mantissa, power] = text.split("e");
-  if (Number(power) >= 16 || Number(power) < -4) return mantissa + exponentText(power);
+  if (Number(power) >= (dtype === "float32" ? 6 : 16) || Number(power) < -4)
+    return mantissa + exponentText(power);
   const plain = positional(text);
   return plain.endsWith(".") ? `${plain}0` : plain;
 }

@@ -102,14 +102,19 @@ export class OneOf<const S extends readonly Space[] = readonly Space[]>
     return `OneOf(${this.spaces.join(", ")})`;
   }
 
+  /** Pairs of the index and the JSON of the value; for a Tuple or Dict that of a batch of one, whose layout is by column. */
   override toJsonable(samples: readonly OneOfElement<S>[]): unknown {
-    return samples.map(([index, value]) => [index, (this.spaces[index].toJsonable([value]) as unknown[])[0]]);
+    return samples.map(([index, value]) => {
+      const json = this.spaces[index].toJsonable([value]);
+      return [index, isColumnar(this.spaces[index]) ? json : (json as unknown[])[0]];
+    });
   }
 
   override fromJsonable(json: unknown): OneOfElement<S>[] {
     return (json as [number, unknown][]).map(([index, value]) => {
       const space = this.spaces[index] ?? notOfSpace(this, `an index below ${this.length}`, String(index));
-      return [index, space.fromJsonable([value])[0] as SampleOf<S[number]>];
+      const [sample] = space.fromJsonable(isColumnar(space) ? value : [value]);
+      return [index, sample as SampleOf<S[number]>];
     });
   }
 
@@ -161,4 +166,9 @@ export class OneOf<const S extends readonly Space[] = readonly Space[]>
   protected override emptyElement(): Element {
     return [];
   }
+}
+
+/** Is the JSON of a batch one list per child, in place of one entry per sample? */
+function isColumnar(space: Space): boolean {
+  return space.kind === "Tuple" || space.kind === "Dict";
 }

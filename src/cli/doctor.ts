@@ -3,6 +3,7 @@
 import { accessSync, constants, statfsSync } from "node:fs";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { delimiter, join } from "node:path";
+import { fail } from "../core/errors.ts";
 import { memory } from "../experiment/progress.ts";
 
 /** One finding. `absent` is something optional. */
@@ -139,4 +140,17 @@ export function checksText(checks: readonly Check[]): string {
       return fix === undefined ? line : `${line}\n${" ".repeat(width + 10)}fix: ${fix}`;
     })
     .join("\n");
+}
+
+/** Print what this machine can do. @throws NOT_SUPPORTED when something that Reverie needs is missing */
+export function doctor(): void {
+  const checks = [...machineChecks(machineFacts(process.cwd())), ...toolChecks()];
+  process.stdout.write(`${checksText(checks)}\n`);
+  const failed = checks.filter(({ level }) => level === "failed");
+  if (failed.length === 0) return;
+  fail({
+    code: "NOT_SUPPORTED",
+    what: `this machine lacks what Reverie needs: ${failed.map(({ name }) => name).join(", ")}`,
+    fix: "see the lines marked FAILED above",
+  });
 }

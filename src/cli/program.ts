@@ -14,12 +14,7 @@ function integer(text: string): number {
   return value;
 }
 
-function buildProgram(): Command {
-  const program = new Command("reverie")
-    .description("Reinforcement learning inside learned worlds.")
-    .option("--debug", "print stack traces of errors")
-    .showHelpAfterError("(see reverie --help)")
-    .exitOverride();
+function addRuns(program: Command): void {
   program
     .command("run")
     .description("run the experiment that a YAML file describes")
@@ -43,6 +38,31 @@ function buildProgram(): Command {
     .action(async (path: string, options: { episodes?: number }) =>
       (await import("./evaluate.ts")).evaluate(path, options),
     );
+}
+
+function addOthers(program: Command): void {
+  program
+    .command("play")
+    .description("drive a simulator, or a run's simulator and dream side by side, from the keyboard")
+    .argument("<run|env-id>", "folder of a run, or an environment such as CartPole-v1")
+    .option("--seed <n>", "seed of the first episode", integer)
+    .action(async (target: string, options: { seed?: number }) =>
+      (await import("./play.ts")).playTarget(target, options),
+    );
+  program
+    .command("doctor")
+    .description("say what works on this machine, and why the rest does not")
+    .action(async () => (await import("./doctor.ts")).doctor());
+}
+
+function buildProgram(): Command {
+  const program = new Command("reverie")
+    .description("Reinforcement learning inside learned worlds.")
+    .option("--debug", "print stack traces of errors")
+    .showHelpAfterError("(see reverie --help)")
+    .exitOverride();
+  addRuns(program);
+  addOthers(program);
   return program;
 }
 

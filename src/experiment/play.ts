@@ -59,6 +59,8 @@ const realClock: PlayClock = {
     }),
 };
 
+const drawMs = 45;
+
 interface Drive {
   readonly world: PlayWorld;
   last: PlayStep;
@@ -114,15 +116,31 @@ interface Cockpit {
 async function drive(worlds: readonly PlayWorld[], cockpit: Cockpit): Promise<void> {
   const { terminal, clock, controls, hold } = cockpit;
   const periodMs = Math.max(...worlds.map(({ stepSeconds }) => stepSeconds)) * 1000;
+  const show = makeScreen(terminal, clock);
   let seed = cockpit.firstSeed;
   let drives = await startAll(worlds, seed);
   for (let due = clock.now() + periodMs; !controls.quit; due = Math.max(due + periodMs, clock.now())) {
-    draw(drives, terminal, footerOf(controls, seed));
+    show(drives, footerOf(controls, seed));
     await clock.sleep(Math.max(0, due - clock.now()));
     if (controls.reset) drives = await startAll(worlds, ++seed);
     else if (!controls.paused) await Promise.all(drives.map((one) => advance(one, hold, clock.now())));
     controls.reset = false;
   }
+}
+
+/** A slow link gets no more pictures than it can show: none twice, and at most about twenty a second. */
+function makeScreen(
+  { output }: PlayTerminal,
+  clock: PlayClock,
+): (drives: readonly Drive[], footer: string) => void {
+  let [last, lastMs] = ["", -Infinity];
+  return (drives, footer) => {
+    if (clock.now() - lastMs < drawMs && !drives.every(ended)) return;
+    const text = screenText(drives.map(panelOf), output.columns ?? 80, output.rows ?? 40, footer);
+    if (text === last) return;
+    [last, lastMs] = [text, clock.now()];
+    output.write(text);
+  };
 }
 
 function footerOf({ paused }: Controls, seed: number): string {
@@ -149,14 +167,10 @@ async function advance(drive: Drive, hold: KeyHold, nowMs: number): Promise<void
   drive.steps += 1;
 }
 
-function draw(drives: readonly Drive[], { output }: PlayTerminal, footer: string): void {
-  const panels = drives.map((drive): Panel => {
-    const { last, total, steps, world } = drive;
-    const end = last.terminated ? "ended (r restarts)" : last.truncated ? "time is up (r restarts)" : "";
-    const score = `step ${steps}  reward ${last.reward.toFixed(2)}  sum ${total.toFixed(1)}`;
-    return { title: world.title, pixels: last.frame, lines: [score, last.note, end] };
-  });
-  output.write(screenText(panels, output.columns ?? 80, output.rows ?? 40, footer));
+function panelOf({ last, total, steps, world }: Drive): Panel {
+  const end = last.terminated ? "ended (r restarts)" : last.truncated ? "time is up (r restarts)" : "";
+  const score = `step ${steps}  reward ${last.reward.toFixed(2)}  sum ${total.toFixed(1)}`;
+  return { title: world.title, pixels: last.frame, lines: [score, last.note, end] };
 }
 
 /** Raw keys and the alternate screen; returns what undoes it. */

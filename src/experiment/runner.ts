@@ -1,6 +1,6 @@
 /** @file From a config file, or from a run's folder, to a finished run: the functions behind `reverie run`, `resume` and `evaluate`. */
 
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { ReverieError, fail, nearestName } from "../core/errors.ts";
 import type { ConfigSource } from "./config-source.ts";
 import type { RunFields } from "./config-schema.ts";
@@ -9,6 +9,7 @@ import { kindOf, readConfig } from "./config-source.ts";
 import type { EvaluateOptions, Experiment, Experiments } from "./experiment.ts";
 import { isStorageFull } from "./files.ts";
 import { openMetrics } from "./metrics.ts";
+import type { PlayWorld } from "./play.ts";
 import type { Output } from "./progress.ts";
 import { openProgress } from "./progress.ts";
 import type { RunDir } from "./run-dir.ts";
@@ -162,6 +163,19 @@ async function evaluateOnce(
   } finally {
     metrics.close();
   }
+}
+
+/**
+ * Worlds of a run to drive by hand; the caller closes them.
+ * @throws NOT_SUPPORTED when the run's experiment has none, and as `runExperiment`
+ */
+export async function playRun(path: string, options: RunOptions = {}): Promise<PlayWorld[]> {
+  requireRun(path);
+  const { experiment, config } = await loadRun(join(path, "config.yaml"), [], options);
+  if (experiment.play === undefined) {
+    fail({ code: "NOT_SUPPORTED", what: `experiment "${config.experiment}" has nothing to play` });
+  }
+  return experiment.play(config, resolve(path));
 }
 
 /** Do `body` in an open run folder, print its tables, and give the folder back whatever happens. */

@@ -6,19 +6,32 @@ import { describe, it } from "vitest";
 /** Something that the npm registry does not bring. */
 export interface Need {
   readonly name: string;
-  /** A command that ends with status 0 where it is there. */
-  readonly probe: readonly [string, ...string[]];
+  /** The command to run. */
+  readonly program: string;
+  /** Arguments with which it ends with status 0 where everything is there. */
+  readonly probe: readonly string[];
   /** Debian packages that bring it; `.ci/run` installs them. */
-  readonly packages: string;
+  readonly packages: readonly string[];
 }
 
-/** A Python module. */
-export function pythonModule(name: string, packages = `python3-${name}`): Need {
-  return { name: `python3 with ${name}`, probe: ["python3", "-c", `import ${name}`], packages };
+const works = (program: string, probe: readonly string[]): boolean =>
+  spawnSync(program, probe, { stdio: "ignore" }).status === 0;
+
+/** A Python that imports `modules`: the first in the PATH, or else Debian's own, for which its packages are. */
+export function pythonWith(...modules: readonly string[]): Need {
+  const probe = ["-c", `import ${modules.join(", ")}`];
+  const program = ["python3", "/usr/bin/python3"].find((candidate) => works(candidate, probe)) ?? "python3";
+  const packages = modules.map((module) => `python3-${module}`);
+  return { name: `python3 with ${modules.join(", ")}`, program, probe, packages };
 }
 
-export const ffmpeg: Need = { name: "ffmpeg", probe: ["ffprobe", "-version"], packages: "ffmpeg" };
-export const chromium: Need = { name: "chromium", probe: ["chromium", "--version"], packages: "chromium" };
+export const ffmpeg: Need = { name: "ffmpeg", program: "ffmpeg", probe: ["-version"], packages: ["ffmpeg"] };
+export const chromium: Need = {
+  name: "chromium",
+  program: "chromium",
+  probe: ["--version"],
+  packages: ["chromium"],
+};
 
 /**
  * `describe` for tests that need something.
@@ -26,16 +39,14 @@ export const chromium: Need = { name: "chromium", probe: ["chromium", "--version
  * REVERIE_CI=1 says that everything is there: a missing part is a failure then, so that CI cannot pass by skipping.
  */
 export function describeNeeding(need: Need, name: string, body: () => void): void {
-  const [command, ...args] = need.probe;
-  if (spawnSync(command, args, { stdio: "ignore" }).status === 0) {
+  const install = `apt-get install ${need.packages.join(" ")}`;
+  if (works(need.program, need.probe)) {
     describe(name, body);
   } else if (process.env.REVERIE_CI === "1") {
     it(`${name}: finds ${need.name}`, () => {
-      throw new Error(
-        `${need.name} is missing (Debian: apt-get install ${need.packages}), and REVERIE_CI=1 wants it`,
-      );
+      throw new Error(`${need.name} is missing (Debian: ${install}), and REVERIE_CI=1 wants it`);
     });
   } else {
-    describe.skip(`${name} (needs ${need.name}: apt-get install ${need.packages})`, body);
+    describe.skip(`${name} (needs ${need.name}: ${install})`, body);
   }
 }

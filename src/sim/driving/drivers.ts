@@ -1,11 +1,15 @@
 /** @file Scripted drivers with privileged access: the expert (ceiling) and the mediocre, noisy mix that collects data. */
 
+import { fail } from "../../core/errors.ts";
 import { zeros } from "../../core/ndarray.ts";
 import type { NdArray } from "../../core/ndarray.ts";
 import type { Rng } from "../../core/rng.ts";
+import { laneCount, laneOf } from "./road.ts";
 import { driveTrack, expertStyle } from "./track-drivers.ts";
-import type { Command, TrackStyle } from "./track-drivers.ts";
+import type { Command } from "./track-drivers.ts";
 import { TrackWorld } from "./track-world.ts";
+import { chooseLane, driveTraffic, scriptedStyle } from "./traffic-drivers.ts";
+import { TrafficWorld } from "./traffic-world.ts";
 import type { DrivingVecEnv } from "./vec-env.ts";
 
 /** Drives every row of one environment by looking into its simulator. */
@@ -16,24 +20,109 @@ export interface Driver {
   begin(mask?: NdArray<"bool">): void;
 }
 
-/** Draws one row's style at the start of an episode, and drives it. */
-interface RowPilot {
+/** The spread of a behaviour mix; each range is drawn from once per episode. */
+export interface BehaviourOptions {
+  /** Share of episodes driven by uniform random actions. Default 0.1. */
+  readonly randomShare?: number;
+  /** Standard deviation of the Ornstein-Uhlenbeck noise on both controls. Default [0.12, 0.42]. */
+  readonly noise?: Range;
+  /** Target speed in m/s. Default [5, 13] on tracks, [6, 16] in traffic. */
+  readonly speedMps?: Range;
+  /** Trust in the lane-keeping feedback. Default [0.4, 1]. */
+  readonly skill?: Range;
+  /** Share of episodes whose driver is inattentive: lapses, blind lane changes, no distance. Default 0.78. */
+  readonly inattentiveShare?: number;
+}
+
+type Range = readonly [number, number];
+
+/** What a driver is like during one episode. */
+interface Mood {
+  speedMps: number;
+  skill: number;
+  attentive: boolean;
+}
+
+/** Drives rows of one task; `mood` undefined means the expert. */
+interface Pilot {
+  begin(row: number): void;
+  drive(row: number, mood: Mood | undefined, command: Command, rng: Rng): void;
+}
+
+function trackPilot(world: TrackWorld): Pilot {
+  return {
+    begin: () => undefined,
+    drive(row, mood, command) {
+      const style =
+        mood === undefined
+          ? expertStyle
+          : { topSpeedMps: mood.speedMps, lateralMps2: mood.attentive ? 5 : Infinity, skill: mood.skill };
+      driveTrack(world.episodes[row], style, command);
+    },
+  };
+}
+
+/** Chance per step that an inattentive driver changes lanes without looking. */
+const blindChangeChance = 0.03;
+
+function trafficPilot(world: TrafficWorld): Pilot {
+  const lanes = new Int32Array(world.episodes.length);
+  return {
+    begin(row) {
+      lanes[row] = laneOf(world.episodes[row].place.lateralM);
+    },
+    drive(row, mood, command, rng) {
+      const episode = world.episodes[row];
+      const style =
+        mood === undefined
+          ? scriptedStyle
+          : {
+              topSpeedMps: mood.speedMps,
+              headwayS: mood.attentive ? 1 : 0,
+              skill: mood.skill,
+              changesLanes: mood.attentive,
+            };
+      lanes[row] = chooseLane(episode, lanes[row], style);
+      if (mood?.attentive === false && rng.random() < blindChangeChance) {
+        lanes[row] = Math.min(Math.max(lanes[row] + (rng.random() < 0.5 ? 1 : -1), 0), laneCount - 1);
+      }
+      driveTraffic(episode, lanes[row], style, command);
+    },
+  };
+}
+
+function pilotOf(env: DrivingVecEnv): { pilot: Pilot; speedMps: Range } {
+  const { world } = env;
+  if (world instanceof TrackWorld) return { pilot: trackPilot(world), speedMps: [5, 13] };
+  if (world instanceof TrafficWorld) return { pilot: trafficPilot(world), speedMps: [6, 16] };
+  return fail({
+    code: "NOT_SUPPORTED",
+    what: `no scripted driver knows ${world.id}`,
+    expected: "DriveTrack-v0 or DriveTraffic-v0",
+  });
+}
+
+interface RowDriver {
   begin(row: number, rng: Rng): void;
   drive(row: number, rng: Rng, command: Command): void;
 }
 
-function makeDriver(numEnvs: number, pilot: RowPilot): Driver {
+function clip(value: number): number {
+  return value < -1 ? -1 : value > 1 ? 1 : value;
+}
+
+function makeDriver(numEnvs: number, rows: RowDriver): Driver {
   const actions = zeros("float32", [numEnvs, 2]);
   const fresh = new Uint8Array(numEnvs).fill(1);
   const command: Command = { steer: 0, accel: 0 };
   return {
     act(rng) {
       for (let row = 0; row < numEnvs; row++) {
-        if (fresh[row] !== 0) pilot.begin(row, rng);
+        if (fresh[row] !== 0) rows.begin(row, rng);
         fresh[row] = 0;
-        pilot.drive(row, rng, command);
-        actions.data[2 * row] = Math.min(Math.max(command.steer, -1), 1);
-        actions.data[2 * row + 1] = Math.min(Math.max(command.accel, -1), 1);
+        rows.drive(row, rng, command);
+        actions.data[2 * row] = clip(command.steer);
+        actions.data[2 * row + 1] = clip(command.accel);
       }
       return actions;
     },
@@ -45,106 +134,85 @@ function makeDriver(numEnvs: number, pilot: RowPilot): Driver {
 
 /** The scripted expert: the ceiling of the task. Uses no randomness. */
 export function makeExpert(env: DrivingVecEnv): Driver {
-  const pilot = expertPilot(env);
-  return makeDriver(env.numEnvs, pilot);
-}
-
-function expertPilot(env: DrivingVecEnv): RowPilot {
-  const { episodes } = trackWorldOf(env);
-  return {
-    begin: () => undefined,
-    drive: (row, _rng, command) => driveTrack(episodes[row], expertStyle, command),
-  };
-}
-
-function trackWorldOf(env: DrivingVecEnv): TrackWorld {
-  return env.world as TrackWorld;
-}
-
-/** The spread of a behaviour mix. */
-export interface BehaviourOptions {
-  /** Share of episodes driven by uniform random actions. Default 0.1. */
-  readonly randomShare?: number;
-  /** Standard deviation of the Ornstein-Uhlenbeck noise on both controls, drawn per episode. Default [0.12, 0.42]. */
-  readonly noise?: readonly [number, number];
-  /** Target speed in m/s, drawn per episode. Default [5, 13]. */
-  readonly speedMps?: readonly [number, number];
-  /** Trust in the lane-keeping feedback, drawn per episode. Default [0.4, 1]. */
-  readonly skill?: readonly [number, number];
+  const { pilot } = pilotOf(env);
+  return makeDriver(env.numEnvs, {
+    begin: (row) => pilot.begin(row),
+    drive: (row, rng, command) => pilot.drive(row, undefined, command, rng),
+  });
 }
 
 /** Share of the noise that survives one step: a correlation time of 0.6 s. */
 const noiseMemory = 0.85;
-
-/** Share of the episodes whose driver is inattentive, how often such a driver lapses per step, and for how many steps. */
-const inattentiveShare = 0.75;
-const lapseRate = 0.035;
+/** How often an inattentive driver lapses per step, and for how many steps. */
+const lapseRate = 0.05;
 const lapseSteps = { from: 10, to: 25 };
 
-interface Mood {
+/** Noise and lapses of one row; `lapse` counts remaining steps, `heldSteer` is the steering held meanwhile. */
+interface Disturbance {
   random: boolean;
   noise: number;
   steerNoise: number;
   accelNoise: number;
-  /** Remaining steps of a lapse of attention, and the steering held meanwhile. */
   lapse: number;
-  lapseRate: number;
   heldSteer: number;
-  style: TrackStyle;
+}
+
+function disturb(state: Disturbance, mood: Mood, command: Command, rng: Rng): void {
+  const kick = state.noise * Math.sqrt(1 - noiseMemory * noiseMemory);
+  state.steerNoise = noiseMemory * state.steerNoise + kick * rng.standardNormal();
+  state.accelNoise = noiseMemory * state.accelNoise + kick * rng.standardNormal();
+  if (state.lapse > 0) state.lapse--;
+  else if (!mood.attentive && rng.random() < lapseRate)
+    state.lapse = rng.integers(lapseSteps.from, lapseSteps.to);
+  else state.heldSteer = clip(command.steer);
+  command.steer = state.heldSteer + state.steerNoise;
+  command.accel = clip(command.accel) + state.accelNoise;
 }
 
 /**
- * The behaviour policy that collects data: per episode either uniform random actions, or lane keeping at a drawn target
- * speed, blind to bends ahead, under Ornstein-Uhlenbeck noise of drawn strength, three drivers in four with lapses of
- * attention of 1–2.5 s during which the steering is held. It fails often, from good states too; that is its use.
+ * The behaviour policy that collects data.
+ *
+ * Per episode one in ten drives by uniform random actions; the others keep their lane at a drawn target speed under
+ * Ornstein-Uhlenbeck noise of drawn strength. One in five of them is attentive: slows down for bends, keeps its
+ * distance. The rest do neither, lapse for 1–2.5 s at a time during which the steering is held, and change lanes without
+ * looking. It fails often, from good states too; that is its use: 60 000 frames hold at least 500 crashes.
  */
 export function makeBehaviour(env: DrivingVecEnv, options: BehaviourOptions = {}): Driver {
-  const { randomShare = 0.1, noise = [0.12, 0.42], speedMps = [5, 13], skill = [0.4, 1] } = options;
-  const { episodes } = trackWorldOf(env);
-  const moods: Mood[] = episodes.map(() => ({
+  const { pilot, speedMps: usual } = pilotOf(env);
+  const { randomShare = 0.1, noise = [0.12, 0.42], speedMps = usual, skill = [0.4, 1] } = options;
+  const { inattentiveShare = 0.78 } = options;
+  const moods: Mood[] = Array.from({ length: env.numEnvs }, () => ({
+    speedMps: 0,
+    skill: 1,
+    attentive: true,
+  }));
+  const states: Disturbance[] = moods.map(() => ({
     random: false,
     noise: 0,
     steerNoise: 0,
     accelNoise: 0,
     lapse: 0,
-    lapseRate: 0,
     heldSteer: 0,
-    style: expertStyle,
   }));
   return makeDriver(env.numEnvs, {
     begin(row, rng) {
-      const random = rng.random() < randomShare;
-      const topSpeedMps = rng.uniform(speedMps[0], speedMps[1]);
-      const strength = rng.uniform(noise[0], noise[1]);
-      const inattentive = rng.random() < inattentiveShare;
-      const style = { topSpeedMps, lateralMps2: Infinity, skill: rng.uniform(skill[0], skill[1]) };
-      moods[row] = {
-        random,
-        noise: strength,
-        steerNoise: 0,
-        accelNoise: 0,
-        lapse: 0,
-        lapseRate: inattentive ? lapseRate : 0,
-        heldSteer: 0,
-        style,
-      };
+      const [mood, state] = [moods[row], states[row]];
+      state.random = rng.random() < randomShare;
+      mood.speedMps = rng.uniform(speedMps[0], speedMps[1]);
+      state.noise = rng.uniform(noise[0], noise[1]);
+      mood.attentive = rng.random() >= inattentiveShare;
+      mood.skill = rng.uniform(skill[0], skill[1]);
+      state.steerNoise = state.accelNoise = state.lapse = state.heldSteer = 0;
+      pilot.begin(row);
     },
     drive(row, rng, command) {
-      const mood = moods[row];
-      if (mood.random) {
+      if (states[row].random) {
         command.steer = rng.uniform(-1, 1);
         command.accel = rng.uniform(-1, 1);
         return;
       }
-      const kick = mood.noise * Math.sqrt(1 - noiseMemory * noiseMemory);
-      mood.steerNoise = noiseMemory * mood.steerNoise + kick * rng.standardNormal();
-      mood.accelNoise = noiseMemory * mood.accelNoise + kick * rng.standardNormal();
-      driveTrack(episodes[row], mood.style, command);
-      if (mood.lapse > 0) mood.lapse--;
-      else if (rng.random() < mood.lapseRate) mood.lapse = rng.integers(lapseSteps.from, lapseSteps.to);
-      else mood.heldSteer = Math.min(Math.max(command.steer, -1), 1);
-      command.steer = mood.heldSteer + mood.steerNoise;
-      command.accel = Math.min(Math.max(command.accel, -1), 1) + mood.accelNoise;
+      pilot.drive(row, moods[row], command, rng);
+      disturb(states[row], moods[row], command, rng);
     },
   });
 }

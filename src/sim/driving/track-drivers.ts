@@ -1,8 +1,8 @@
 /** @file How to drive a track: lane-keeping feedback around a curvature feed-forward, and a speed plan from curvature. */
 
 import { curvatureAt } from "./track.ts";
-import { headingErrorOf, trackCar } from "./track-world.ts";
-import type { TrackEpisode } from "./track-world.ts";
+import { headingErrorOf, trackCar } from "./track-episode.ts";
+import type { TrackEpisode } from "./track-episode.ts";
 
 /** A command in [-1, 1] for each of the two controls. */
 export interface Command {

@@ -1,11 +1,14 @@
 /** @file The picture of a track: an analytic, filter-aware painter, and its sparse prefiltered colour map at 0.25 m. */
 
+import { above, asphalt, band, blend, packColor, paintGrass, stripe } from "./paint.ts";
+import type { Color } from "./paint.ts";
 import { projectNear, trackHalfWidthM } from "./track.ts";
 import type { Track } from "./track.ts";
 
 /** Metres per texel of a colour map. */
 export const texelM = 0.25;
-/** Texels along a tile's side, 2 ** tileBits; a tile stores one more row and column, so that bilinear lookups stay inside it. */
+/** Texels along a tile's side, 2 ** tileBits; a tile stores one more row and column, so that bilinear
+    lookups stay inside it. */
 export const tileBits = 4;
 export const tileSide = 16;
 const tileStride = tileSide + 1;
@@ -13,7 +16,7 @@ const tileSize = tileStride * tileStride;
 /** Tiles along the map's side, 2 ** gridBits; positions wrap there (256 m). */
 export const gridBits = 6;
 export const gridSide = 64;
-const tileM = tileSide * texelM;
+const tileM = tileSide * texelM; // equals grassCellM: a tile without road is one cell of the grass
 
 /**
  * A colour map: `grid[ty · 64 + tx]` is the offset in `texels` of the tile that covers x in [4 tx, 4 tx + 4) m (modulo
@@ -24,9 +27,6 @@ export interface ColorMap {
   readonly texels: Int32Array;
 }
 
-const grassLight = [101, 150, 84] as const;
-const grassDark = [94, 143, 77] as const;
-const asphalt = [88, 91, 98] as const;
 const kerbRed = [206, 58, 48] as const;
 const kerbWhite = [238, 238, 234] as const;
 const dashYellow = [240, 205, 70] as const;
@@ -38,37 +38,6 @@ const dashPeriodM = 9;
 const dashEdges = { from: -0.2, to: 0.2 };
 /** No road beyond this distance from the centre line, filter included. */
 const reachM = kerbOuterM + 1;
-
-/** Linear colour [r, g, b] in 0..255; scratch that painters write. */
-export type Color = Float64Array;
-
-/** Share of a box filter of width `filter` around `position` that lies above `edge`. */
-function above(position: number, edge: number, filter: number): number {
-  const share = (position - edge) / filter + 0.5;
-  return share < 0 ? 0 : share > 1 ? 1 : share;
-}
-
-/** Share of the filter inside [from, to]. */
-function band(position: number, edges: { from: number; to: number }, filter: number): number {
-  return above(position, edges.from, filter) - above(position, edges.to, filter);
-}
-
-/** Share of the filter that a stripe pattern covers: on in the first half of every period. */
-function stripe(position: number, period: number, filter: number): number {
-  const phase = position - period * Math.floor(position / period);
-  return above(phase, 0, filter) - above(phase, period / 2, filter) + above(phase, period, filter);
-}
-
-function blend(color: Color, over: ArrayLike<number>, share: number): void {
-  for (let c = 0; c < 3; c++) color[c] += (over[c] - color[c]) * share;
-}
-
-/** Paint grass: a checker of 4 m cells, 7/255 of contrast, which gives motion a cue off the road. */
-export function paintGrass(color: Color, x: number, y: number): void {
-  const parity = (Math.floor(x / tileM) + Math.floor(y / tileM)) & 1;
-  const base = parity === 0 ? grassLight : grassDark;
-  for (let c = 0; c < 3; c++) color[c] = base[c];
-}
 
 /**
  * Paint the road over what `color` holds.
@@ -92,11 +61,12 @@ export function paintRoad(
   const onKerb = above(offset, kerbInnerM, filterM);
   if (onKerb > 0) {
     kerbScratch.set(kerbWhite);
-    blend(kerbScratch, kerbRed, stripe(place.arcM, kerb, filterM));
+    blend(kerbScratch, kerbRed, stripe(place.arcM, { period: kerb, on: kerb / 2 }, filterM));
     blend(paintScratch, kerbScratch, onKerb);
   }
   const onDash = band(offset, dashEdges, filterM);
-  if (onDash > 0) blend(paintScratch, dashYellow, onDash * stripe(place.arcM, dash, filterM));
+  if (onDash > 0)
+    blend(paintScratch, dashYellow, onDash * stripe(place.arcM, { period: dash, on: dash / 2 }, filterM));
   blend(color, paintScratch, inside);
 }
 
@@ -117,8 +87,8 @@ export function paintMap(track: Track): ColorMap {
     const parity = (cell + Math.floor(cell / gridSide)) & 1;
     grid[cell] = parity * tileSize;
   }
-  paintTile(texels, 0, (i, j) => pack(grassColor(color, i, j)));
-  paintTile(texels, tileSize, (i, j) => pack(grassColor(color, i + tileSide, j)));
+  paintTile(texels, 0, (i, j) => packColor(grassColor(color, i, j)));
+  paintTile(texels, tileSize, (i, j) => packColor(grassColor(color, i + tileSide, j)));
   let next = 2 * tileSize;
   for (const [cell, vertex] of nearest) {
     const originX = signedTile(cell % gridSide) * tileSide;
@@ -131,7 +101,7 @@ export function paintMap(track: Track): ColorMap {
       projectNear(track, x, y, place);
       grassColor(color, originX + i, originY + j);
       paintRoad(track, place, mapFilterM, color);
-      return pack(color);
+      return packColor(color);
     });
     next += tileSize;
   }
@@ -147,10 +117,6 @@ function paintTile(texels: Int32Array, offset: number, texel: (i: number, j: num
 function grassColor(color: Color, i: number, j: number): Color {
   paintGrass(color, i * texelM, j * texelM);
   return color;
-}
-
-function pack(color: Color): number {
-  return Math.round(color[0]) | (Math.round(color[1]) << 8) | (Math.round(color[2]) << 16);
 }
 
 function signedTile(index: number): number {

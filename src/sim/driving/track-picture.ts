@@ -3,10 +3,11 @@
 import type { Frame } from "../../env/env.ts";
 import { makeCanvas } from "../raster.ts";
 import { frameSide, metresPerPixel } from "./bird-view.ts";
+import { paintGrass } from "./paint.ts";
 import { drawCar, egoLook } from "./sprites.ts";
-import { paintGrass, paintRoad } from "./track-map.ts";
+import { paintRoad } from "./track-map.ts";
 import { projectAnywhere, projectNear } from "./track.ts";
-import type { TrackEpisode } from "./track-world.ts";
+import type { TrackEpisode } from "./track-episode.ts";
 
 /** Draw the field of view of the observation at `side` × `side` pixels, painted analytically and filtered per pixel. */
 export function pictureOfTrack(episode: TrackEpisode, egoRow: number, side: number): Frame {

@@ -6,37 +6,17 @@ import type { Frame } from "../../env/env.ts";
 import { makeCanvas } from "../raster.ts";
 import { drawGround, frameSide } from "./bird-view.ts";
 import { makeCar, stepCar, wrapAngle } from "./car.ts";
-import type { CarSpec, CarState } from "./car.ts";
+import type { CarState } from "./car.ts";
 import { drawCar, drawSpeedBar, egoLook, egoPose } from "./sprites.ts";
 import { paintMap } from "./track-map.ts";
 import type { ColorMap } from "./track-map.ts";
+import { headingErrorOf, trackCar } from "./track-episode.ts";
+import type { TrackEpisode } from "./track-episode.ts";
 import { pictureOfTrack } from "./track-picture.ts";
 import { makeTrack, projectAnywhere, projectNear, trackHalfWidthM } from "./track.ts";
 import type { Track, TrackPlace } from "./track.ts";
 import { timeHorizonS } from "./world.ts";
 import type { DrivingFacts, DrivingWorld, Outcome, Split } from "./world.ts";
-
-/** The track car: soft tyres, brisk brakes. @source the trial simulator described in docs/driving.md */
-export const trackCar: CarSpec = {
-  wheelbaseM: 2.6,
-  maxSteeringRad: 0.42,
-  steeringLag: 0.6,
-  maxSpeedMps: 16,
-  driveMps2: 4,
-  brakeMps2: 6,
-  lateralLimitMps2: 7,
-  lengthM: 4.2,
-  widthM: 1.9,
-};
-
-/** One row's episode. */
-export interface TrackEpisode {
-  readonly car: CarState;
-  readonly place: TrackPlace;
-  track: Track;
-  progressM: number;
-  crashed: boolean;
-}
 
 /** Tracks by split; ids are generator seeds, and no id is in two pools. */
 export const trackPools: Readonly<Record<Split, readonly number[]>> = {
@@ -223,15 +203,6 @@ export class TrackWorld implements DrivingWorld {
 const canvas = makeCanvas(frameSide, frameSide, new Uint8Array(0));
 const ego = egoPose(egoRow);
 const viewScratch = { xM: 0, yM: 0, yawRad: 0, egoRow };
-
-/** Angle from the road's direction to the car's, in (-pi, pi]. */
-export function headingErrorOf(episode: TrackEpisode): number {
-  const { track, place, car } = episode;
-  const road =
-    Math.atan2(track.tangentY[place.vertex], track.tangentX[place.vertex]) +
-    track.curvature[place.vertex] * (place.arcM - place.vertex * track.spacingM);
-  return wrapAngle(car.yawRad - road);
-}
 
 function unknownTrack(id: number, pool: readonly number[], split: Split): never {
   return fail({

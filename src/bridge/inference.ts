@@ -1,7 +1,6 @@
 /** @file What a policy server asks of a policy, and running it where it cannot hold up the sockets. */
 
 import { ReverieError } from "../core/errors.ts";
-import type { NdArray } from "../core/ndarray.ts";
 import { isNdArray } from "../core/ndarray.ts";
 import { encodeEntries, type PackedEntries, type WireMap, type WireValue } from "./codec.ts";
 import { decodeFrames } from "./frames.ts";
@@ -111,7 +110,7 @@ function pack(reply: WireMap | undefined): InferenceResult {
 }
 
 function checkFinite(actions: WireValue): void {
-  if (!isNdArray(actions) || (actions as NdArray).dtype.includes("int")) return;
+  if (!isNdArray(actions) || actions.dtype.includes("int")) return;
   const data = actions.data as Float32Array;
   const bad = data.findIndex((value) => !Number.isFinite(value));
   if (bad < 0) return;

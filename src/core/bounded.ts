@@ -1,5 +1,7 @@
 /** @file Integers below a bound without bias, consuming bits exactly as NumPy's `Generator.integers` does for each width. */
 
+import type { IntegerDType } from "./dtypes.ts";
+import type { NdArray } from "./ndarray.ts";
 import type { Pcg64 } from "./pcg64.ts";
 
 const TWO_32 = 4294967296;
@@ -29,7 +31,7 @@ function next64(bits: Pcg64): bigint {
 }
 
 /** An integer in [0, range], `range` from 2^32 to 2^64 - 1. */
-export function below64(bits: Pcg64, range: bigint): bigint {
+function below64(bits: Pcg64, range: bigint): bigint {
   if (range === MASK_64) return next64(bits);
   const bound = range + 1n;
   let product = next64(bits) * bound;
@@ -41,7 +43,7 @@ export function below64(bits: Pcg64, range: bigint): bigint {
 }
 
 /** An integer in [0, range] for 64-bit dtypes: ranges under 2^32 take the 32-bit path, as in NumPy. */
-export function belowBig(bits: Pcg64, range: bigint): bigint {
+function belowBig(bits: Pcg64, range: bigint): bigint {
   return range < 4294967296n ? BigInt(below32(bits, Number(range))) : below64(bits, range);
 }
 
@@ -49,7 +51,7 @@ export function belowBig(bits: Pcg64, range: bigint): bigint {
  * A source of integers in [0, range] for 1-, 8- and 16-bit dtypes. One 32-bit word is sliced, low bits first; what is
  * left of it is dropped with the source, so take one source per call of `integers`.
  */
-export function narrowBelow(bits: Pcg64, range: number, width: 1 | 8 | 16): () => number {
+function narrowBelow(bits: Pcg64, range: number, width: 1 | 8 | 16): () => number {
   const span = 2 ** width;
   let buffer = 0;
   let left = 0;
@@ -72,4 +74,48 @@ export function narrowBelow(bits: Pcg64, range: number, width: 1 | 8 | 16): () =
     while ((product & (span - 1)) < threshold) product = slice() * bound;
     return Math.floor(product / span);
   };
+}
+
+const WIDTHS: Partial<Record<IntegerDType, 1 | 8 | 16>> = {
+  bool: 1,
+  int8: 8,
+  uint8: 8,
+  int16: 16,
+  uint16: 16,
+};
+
+/** One integer from `first` to `last` inclusive, in the stream of `dtype`. */
+export function drawInteger(
+  bits: Pcg64,
+  first: number | bigint,
+  last: number | bigint,
+  dtype: IntegerDType,
+): number {
+  const range = Number(last) - Number(first);
+  const width = WIDTHS[dtype];
+  if (width !== undefined) return Number(first) + narrowBelow(bits, range, width)();
+  if (range < TWO_32) return Number(first) + below32(bits, range);
+  return Number(BigInt(first) + below64(bits, BigInt(last) - BigInt(first)));
+}
+
+/** Fill an integer array with draws from `first` to `last` inclusive, in the stream of its dtype. */
+export function fillIntegers(
+  bits: Pcg64,
+  first: number | bigint,
+  last: number | bigint,
+  out: NdArray,
+): NdArray {
+  const { data, dtype } = out;
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
+    const base = BigInt(first);
+    const range = BigInt(last) - base;
+    for (let i = 0; i < data.length; i++) data[i] = base + belowBig(bits, range);
+    return out;
+  }
+  const base = Number(first);
+  const range = Number(last) - base;
+  const width = WIDTHS[dtype as IntegerDType];
+  const draw = width === undefined ? () => below32(bits, range) : narrowBelow(bits, range, width);
+  for (let i = 0; i < data.length; i++) data[i] = base + draw();
+  return out;
 }

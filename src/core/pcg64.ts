@@ -140,4 +140,9 @@ export class Pcg64 {
     this.next();
     return ((this.high >>> 0) * 2097152 + (this.low >>> 11)) * (1 / 9007199254740992);
   }
+
+  /** A float32 in [0, 1) with 24 random bits. */
+  nextFloat(): number {
+    return (this.nextUint32() >>> 8) * (1 / 16777216);
+  }
 }

@@ -9,6 +9,16 @@ const SUM_TOLERANCE = 1.4901161193847656e-8;
 /** Above this population a tail shuffle competes with Floyd's method. */
 const SMALL_POPULATION = 10000;
 
+/** How to choose. */
+export interface PickOptions {
+  /** May a candidate be chosen more than once? Default true. */
+  readonly replace?: boolean;
+  /** Probability of each candidate; must sum to 1. */
+  readonly p?: ArrayLike<number>;
+  /** Without replacement only: whether the order is random too. Default true. */
+  readonly shuffle?: boolean;
+}
+
 /** An integer in [0, max] by masked rejection: `Generator.shuffle` draws so, where all else uses Lemire's method. */
 function interval(bits: Pcg64, max: number): number {
   const mask = 0xffffffff >>> Math.clz32(max);
@@ -30,7 +40,7 @@ function shuffleInPlace(bits: Pcg64, values: number[], first: number): void {
 }
 
 /** `count` distinct indices below `population`; in random order too if `shuffled`. */
-export function distinctIndices(bits: Pcg64, population: number, count: number, shuffled: boolean): number[] {
+function distinctIndices(bits: Pcg64, population: number, count: number, shuffled: boolean): number[] {
   if (population > SMALL_POPULATION && count > Math.floor(population / (shuffled ? 50 : 20))) {
     const all = Array.from({ length: population }, (_, i) => i);
     shuffleInPlace(bits, all, Math.max(population - count, 1));
@@ -49,7 +59,7 @@ export function distinctIndices(bits: Pcg64, population: number, count: number, 
 }
 
 /** Running sums of `p`, scaled so that the last is 1. @throws INVALID_ARGUMENT unless `p` is a distribution over `count` */
-export function cumulative(p: ArrayLike<number>, count: number): Float64Array {
+function cumulative(p: ArrayLike<number>, count: number): Float64Array {
   const sums = new Float64Array(p.length);
   let total = 0;
   let valid = p.length === count;
@@ -71,7 +81,7 @@ export function cumulative(p: ArrayLike<number>, count: number): Float64Array {
 }
 
 /** Index of the first element of the sorted `sums` above `value`. */
-export function searchAbove(sums: Float64Array, value: number): number {
+function searchAbove(sums: Float64Array, value: number): number {
   let low = 0;
   let high = sums.length;
   while (low < high) {
@@ -83,7 +93,7 @@ export function searchAbove(sums: Float64Array, value: number): number {
 }
 
 /** `count` distinct indices with probabilities `p`; `uniforms(k)` gives k numbers in [0, 1). */
-export function distinctWeighted(
+function distinctWeighted(
   p: ArrayLike<number>,
   count: number,
   uniforms: (count: number) => ArrayLike<number>,
@@ -99,4 +109,35 @@ export function distinctWeighted(
     picked.push(...fresh);
   }
   return picked;
+}
+
+/** `count` indices below `population`. @throws INVALID_ARGUMENT when there are too few candidates, or p is no distribution */
+export function pickIndices(bits: Pcg64, population: number, count: number, options: PickOptions): number[] {
+  const { p, replace = true, shuffle = true } = options;
+  const enough = replace ? population > 0 : count <= population;
+  if (!Number.isSafeInteger(population) || !enough || population > 4294967296) {
+    fail({
+      code: "INVALID_ARGUMENT",
+      what: "cannot choose so many from so few",
+      expected: replace ? "at least one candidate" : `at least ${count} candidates`,
+      got: `${population}`,
+      fix: "give more candidates, a smaller size, or replace: true",
+    });
+  }
+  if (p === undefined) {
+    if (!replace) return distinctIndices(bits, population, count, shuffle);
+    return Array.from({ length: count }, () => below32(bits, population - 1));
+  }
+  const sums = cumulative(p, population);
+  if (replace) return Array.from({ length: count }, () => searchAbove(sums, bits.nextDouble()));
+  const possible = Array.from(p).filter((weight) => weight > 0).length;
+  if (possible < count) {
+    fail({
+      code: "INVALID_ARGUMENT",
+      what: "cannot choose so many distinct candidates",
+      expected: `at least ${count} with p > 0`,
+      got: `${possible}`,
+    });
+  }
+  return distinctWeighted(p, count, (n) => Array.from({ length: n }, () => bits.nextDouble()));
 }

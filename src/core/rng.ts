@@ -1,6 +1,6 @@
 /** @file The only randomness: a seeded generator whose draws equal `numpy.random.default_rng(seed)` bit for bit. */
 
-import { below32, belowBig, narrowBelow } from "./bounded.ts";
+import { below32, drawInteger, fillIntegers } from "./bounded.ts";
 import { integerLimits } from "./dtypes.ts";
 import type { IntegerDType } from "./dtypes.ts";
 import { fail } from "./errors.ts";
@@ -10,7 +10,8 @@ import { NoiseStream } from "./noise.ts";
 import type { NoiseState } from "./noise.ts";
 import { Pcg64 } from "./pcg64.ts";
 import type { Pcg64State } from "./pcg64.ts";
-import { cumulative, distinctIndices, distinctWeighted, searchAbove, shufflePositions } from "./permute.ts";
+import { pickIndices, shufflePositions } from "./permute.ts";
+import type { PickOptions } from "./permute.ts";
 import { SeedSequence } from "./seed-sequence.ts";
 import type { Seed, SeedSequenceState } from "./seed-sequence.ts";
 import { standardExponential, standardNormal } from "./ziggurat.ts";
@@ -37,22 +38,9 @@ export interface IntegerOptions<D extends IntegerDType = IntegerDType> {
 }
 
 /** Options of `choice`. */
-export interface ChoiceOptions {
+export interface ChoiceOptions extends PickOptions {
   readonly size?: Size;
-  readonly replace?: boolean;
-  /** Probability of each candidate; must sum to 1. */
-  readonly p?: ArrayLike<number>;
-  /** Without replacement only: whether the order is random too. Default true. */
-  readonly shuffle?: boolean;
 }
-
-const WIDTHS: Partial<Record<IntegerDType, 1 | 8 | 16>> = {
-  bool: 1,
-  int8: 8,
-  uint8: 8,
-  int16: 16,
-  uint16: 16,
-};
 
 function shapeOf(size: Size): number[] {
   return typeof size === "number" ? [size] : [...size];
@@ -109,11 +97,17 @@ export class Rng {
     return this.#seed.spawn(count).map((sequence) => Rng.#fromSequence(sequence));
   }
 
-  /** Uniform in [0, 1), 53 bits. */
+  /** Uniform in [0, 1): 53 random bits; as float32 24 bits of a stream of its own, as in NumPy. */
   random(): number;
   random(size: Size): NdArray<"float64">;
-  random(size?: Size): number | NdArray<"float64"> {
+  random(size: Size, dtype: "float32"): NdArray<"float32">;
+  random(size?: Size, dtype?: "float32"): number | NdArray {
     if (size === undefined) return this.#bits.nextDouble();
+    if (dtype === "float32") {
+      const out = zeros(dtype, shapeOf(size));
+      for (let i = 0; i < out.data.length; i++) out.data[i] = this.#bits.nextFloat();
+      return out;
+    }
     return this.#filled(size, () => this.#bits.nextDouble());
   }
 
@@ -175,17 +169,32 @@ export class Rng {
    * Integers from `low` up to but without `high`, or from 0 to `low`.
    * @throws INVALID_ARGUMENT when the range is empty or does not fit the dtype
    */
-  integers(
-    low: number,
-    high?: number,
-    options?: { readonly dtype?: IntegerDType; readonly endpoint?: boolean },
-  ): number;
   integers<D extends IntegerDType = "int32">(
     low: number | bigint,
     high: number | bigint | undefined,
     options: IntegerOptions<D> & { readonly size: Size },
   ): NdArray<D>;
-  integers(low: number | bigint, high?: number | bigint, options: IntegerOptions = {}): number | NdArray {
+  integers(
+    low: number,
+    high?: number,
+    options?: { readonly dtype?: IntegerDType; readonly endpoint?: boolean },
+  ): number;
+  integers(low: number | bigint, high?: number | bigint, options?: IntegerOptions): number | NdArray {
+    if (options === undefined && typeof low === "number") {
+      const [start, stop] = high === undefined ? [0, low] : [low, Number(high)];
+      const range = stop - start - 1;
+      if (Number.isInteger(start) && Number.isInteger(range) && range >= 0 && range < 4294967296) {
+        return start + below32(this.#bits, range);
+      }
+    }
+    return this.#integersChecked(low, high, options ?? {});
+  }
+
+  #integersChecked(
+    low: number | bigint,
+    high: number | bigint | undefined,
+    options: IntegerOptions,
+  ): number | NdArray {
     const [first, end] = high === undefined ? [0, low] : [low, high];
     const last =
       typeof end === "bigint" ? (options.endpoint ? end : end - 1n) : options.endpoint ? end : end - 1;
@@ -206,82 +215,24 @@ export class Rng {
       });
     }
     return options.size === undefined
-      ? this.#integer(first, last, dtype)
-      : this.#integerArray(first, last, zeros(dtype, shapeOf(options.size)));
-  }
-
-  #integer(first: number | bigint, last: number | bigint, dtype: IntegerDType): number {
-    const range = Number(last) - Number(first);
-    const width = WIDTHS[dtype];
-    if (width !== undefined) return Number(first) + narrowBelow(this.#bits, range, width)();
-    if (range < 4294967296) return Number(first) + below32(this.#bits, range);
-    return Number(BigInt(first) + belowBig(this.#bits, BigInt(last) - BigInt(first)));
-  }
-
-  #integerArray(first: number | bigint, last: number | bigint, out: NdArray): NdArray {
-    const { data, dtype } = out;
-    if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
-      const base = BigInt(first);
-      const range = BigInt(last) - base;
-      for (let i = 0; i < data.length; i++) data[i] = base + belowBig(this.#bits, range);
-      return out;
-    }
-    const base = Number(first);
-    const range = Number(last) - base;
-    const width = WIDTHS[dtype as IntegerDType];
-    const draw =
-      width === undefined ? () => below32(this.#bits, range) : narrowBelow(this.#bits, range, width);
-    for (let i = 0; i < data.length; i++) data[i] = base + draw();
-    return out;
+      ? drawInteger(this.#bits, first, last, dtype)
+      : fillIntegers(this.#bits, first, last, zeros(dtype, shapeOf(options.size)));
   }
 
   /** Pick from 0 … n-1, or from the items of an array; one without `size`. Equal to `Generator.choice`. */
-  choice(candidates: number, options?: Omit<ChoiceOptions, "size">): number;
   choice(candidates: number, options: ChoiceOptions & { readonly size: Size }): NdArray<"int32">;
-  choice<T>(candidates: readonly T[], options?: Omit<ChoiceOptions, "size">): T;
+  choice(candidates: number, options?: PickOptions): number;
   choice<T>(candidates: readonly T[], options: ChoiceOptions & { readonly size: Size }): T[];
+  choice<T>(candidates: readonly T[], options?: PickOptions): T;
   choice(candidates: number | readonly unknown[], options: ChoiceOptions = {}): unknown {
     const population = typeof candidates === "number" ? candidates : candidates.length;
     const shape = options.size === undefined ? [] : shapeOf(options.size);
-    const picked = this.#pick(population, sizeOf(shape), options);
+    const picked = pickIndices(this.#bits, population, sizeOf(shape), options);
     if (typeof candidates !== "number") {
       return options.size === undefined ? candidates[picked[0]] : picked.map((index) => candidates[index]);
     }
     if (options.size === undefined) return picked[0];
     return { dtype: "int32", shape, data: Int32Array.from(picked) };
-  }
-
-  #pick(population: number, count: number, options: ChoiceOptions): number[] {
-    const { p, replace = true, shuffle = true } = options;
-    if (
-      !Number.isSafeInteger(population) ||
-      population < 1 ||
-      population > 4294967296 ||
-      (!replace && count > population)
-    ) {
-      fail({
-        code: "INVALID_ARGUMENT",
-        what: "cannot choose so many from so few",
-        expected: replace ? "at least one candidate" : `at least ${count} candidates`,
-        got: `${population}`,
-        fix: "give more candidates, a smaller size, or replace: true",
-      });
-    }
-    if (p === undefined) {
-      if (!replace && options.size !== undefined)
-        return distinctIndices(this.#bits, population, count, shuffle);
-      return Array.from({ length: count }, () => below32(this.#bits, population - 1));
-    }
-    const sums = cumulative(p, population);
-    if (replace) return Array.from({ length: count }, () => searchAbove(sums, this.#bits.nextDouble()));
-    if (Array.from(p).filter((weight) => weight > 0).length < count) {
-      fail({
-        code: "INVALID_ARGUMENT",
-        what: "fewer candidates with p > 0 than the size asked for",
-        got: `size ${count}`,
-      });
-    }
-    return distinctWeighted(p, count, (n) => this.random(n).data);
   }
 
   /** Shuffle in place: an array, a typed array, or an NdArray along its first axis. */

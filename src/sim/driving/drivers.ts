@@ -30,7 +30,7 @@ export interface BehaviourOptions {
   readonly speedMps?: Range;
   /** Trust in the lane-keeping feedback. Default [0.4, 1]. */
   readonly skill?: Range;
-  /** Share of episodes whose driver is inattentive: lapses, blind lane changes, no distance. Default 0.78. */
+  /** Share of episodes whose driver is inattentive: lapses, blind lane changes, no distance. Default 0.75. */
   readonly inattentiveShare?: number;
 }
 
@@ -173,14 +173,14 @@ function disturb(state: Disturbance, mood: Mood, command: Command, rng: Rng): vo
  * The behaviour policy that collects data.
  *
  * Per episode one in ten drives by uniform random actions; the others keep their lane at a drawn target speed under
- * Ornstein-Uhlenbeck noise of drawn strength. One in five of them is attentive: slows down for bends, keeps its
+ * Ornstein-Uhlenbeck noise of drawn strength. One in four of them is attentive: slows down for bends, keeps its
  * distance. The rest do neither, lapse for 1–2.5 s at a time during which the steering is held, and change lanes without
  * looking. It fails often, from good states too; that is its use: 60 000 frames hold at least 500 crashes.
  */
 export function makeBehaviour(env: DrivingVecEnv, options: BehaviourOptions = {}): Driver {
   const { pilot, speedMps: usual } = pilotOf(env);
   const { randomShare = 0.1, noise = [0.12, 0.42], speedMps = usual, skill = [0.4, 1] } = options;
-  const { inattentiveShare = 0.78 } = options;
+  const { inattentiveShare = 0.75 } = options;
   const moods: Mood[] = Array.from({ length: env.numEnvs }, () => ({
     speedMps: 0,
     skill: 1,

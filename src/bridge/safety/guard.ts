@@ -117,9 +117,9 @@ export class Guard {
     };
   }
 
-  /** Stop and stay stopped until `release`. */
-  stop(): void {
-    this.machine.stop("requested", this.now(), true);
+  /** Stop; with `latch` stay stopped until `release`. */
+  stop(latch = true): void {
+    this.machine.stop("requested", this.now(), latch);
     this.emit();
   }
 
@@ -174,7 +174,7 @@ export class Guard {
       who.link.send({ op: "pong", stamp: this.now(), t: message.t });
     } else if (message.op === "credit") who.outlet.acknowledge();
     else if (message.op === "reset") this.reset(who, session.id, message);
-    else if (message.op === "stop") this.stop();
+    else if (message.op === "stop") this.stop(message.latch);
     else if (message.op === "release") this.release();
     else
       fail({

@@ -27,7 +27,7 @@ const fields: Readonly<Record<OperatorMessage["op"], Readonly<Record<string, Che
   },
   hb: { observed: optional(number), t: optional(number) },
   reset: { id: number, seed: optional(number), options: optional(isWireMap) },
-  stop: {},
+  stop: { latch: optional((value) => typeof value === "boolean") },
   release: {},
   credit: {},
 };

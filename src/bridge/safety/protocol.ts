@@ -17,8 +17,8 @@ export type OperatorMessage =
   /** Sign of life, echoing the newest stamp seen. */
   | { op: "hb"; observed?: number; t?: number }
   | { op: "reset"; id: number; seed?: number; options?: Record<string, unknown> }
-  /** Stop and stay stopped until `release`. */
-  | { op: "stop" }
+  /** Stop and stay stopped until `release`; with `latch: false` until the next fresh action. */
+  | { op: "stop"; latch?: boolean }
   | { op: "release" }
   /** One observation has been taken: one more may come. */
   | { op: "credit" };

@@ -85,9 +85,14 @@ export class RobotEnv implements VectorEnv<RobotObservations, NdArray> {
     return this.session.act(actions, timing);
   }
 
+  /** Stop the robot now; the next action moves it again. */
+  halt(): void {
+    this.session.stop(false);
+  }
+
   /** Stop the robot and keep it stopped until `release`. */
   stop(): void {
-    this.session.stop();
+    this.session.stop(true);
   }
 
   /** Undo `stop`. */

@@ -118,9 +118,9 @@ export class RobotSession {
     return observed;
   }
 
-  /** Stop the robot for everybody until `release`. */
-  stop(): void {
-    this.send({ op: "stop" });
+  /** Stop the robot; with `latch` for everybody until `release`. */
+  stop(latch: boolean): void {
+    this.send({ op: "stop", latch });
   }
 
   /** Undo a stop. */

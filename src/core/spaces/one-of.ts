@@ -126,10 +126,7 @@ export class OneOf<const S extends readonly Space[] = readonly Space[]>
   flatSpace(): Box<DType> {
     const size = this.flatdim();
     const boxes = this.spaces.map((space) => space.flatSpace() as Box<DType>);
-    const values = (side: "low" | "high"): number[] =>
-      boxes.flatMap((box) => Array.from(box[side].data as ArrayLike<number | bigint>, Number));
-    const low = values("low").reduce((a, b) => Math.min(a, b));
-    const high = values("high").reduce((a, b) => Math.max(a, b));
+    const [low, high] = [extreme(boxes, "low", Math.min), extreme(boxes, "high", Math.max)];
     const fill = (first: number, rest: number): number[] => [
       first,
       ...Array.from({ length: size - 1 }, () => rest),
@@ -171,4 +168,14 @@ export class OneOf<const S extends readonly Space[] = readonly Space[]>
 /** Is the JSON of a batch one list per child, in place of one entry per sample? */
 function isColumnar(space: Space): boolean {
   return space.kind === "Tuple" || space.kind === "Dict";
+}
+
+/** The least lower or greatest upper bound; 0 where all boxes are empty. */
+function extreme(
+  boxes: readonly Box<DType>[],
+  side: "low" | "high",
+  pick: (a: number, b: number) => number,
+): number {
+  const values = boxes.flatMap((box) => Array.from(box[side].data as ArrayLike<number | bigint>, Number));
+  return values.length === 0 ? 0 : values.reduce((a, b) => pick(a, b));
 }

@@ -1,5 +1,6 @@
 /** @file Writes TensorBoard event files: scalars, text and PNG images, in the record format of TensorFlow. */
 
+import { existsSync, readdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { openAppender } from "./files.ts";
@@ -95,7 +96,14 @@ function imageValue(tag: string, { width, height, png }: PngImage): Uint8Array {
   return Buffer.concat([bytesField(1, tag), bytesField(4, Buffer.concat(image))]);
 }
 
-let serial = 0;
+/** Readers take a folder's files in the order of their names, so a new one is named after every older one. */
+function fileName(folder: string): string {
+  const older = (existsSync(folder) ? readdirSync(folder) : []).map((name) =>
+    Number(name.split(".")[3] ?? 0),
+  );
+  const seconds = Math.max(Math.floor(Date.now() / 1000), ...older.map((time) => time + 1));
+  return `events.out.tfevents.${String(seconds).padStart(10, "0")}.${hostname()}.${process.pid}.0`;
+}
 
 /**
  * Open a new event file in `folder`.
@@ -103,9 +111,7 @@ let serial = 0;
  * @throws STORAGE_FULL, IO_FAILED here and from every write
  */
 export function openEventFile(folder: string, purgeStep?: number): EventWriter {
-  const seconds = String(Math.floor(Date.now() / 1000)).padStart(10, "0");
-  const name = `events.out.tfevents.${seconds}.${hostname()}.${process.pid}.${serial++}`;
-  const file = openAppender(join(folder, name), 0);
+  const file = openAppender(join(folder, fileName(folder)), 0);
   const write = (...fields: Uint8Array[]): void => {
     file.append(record(Buffer.concat([doubleField(1, Date.now() / 1000), ...fields])));
   };

@@ -136,6 +136,16 @@ describe("TensorBoard files", () => {
     ).toEqual([2]);
   });
 
+  it("are named in the order of their making, even within one second", () => {
+    const folder = newFolder();
+    for (let i = 0; i < 4; i++) {
+      const writer = openEventFile(folder);
+      writer.scalar("a", i, i);
+      writer.close();
+    }
+    expect(eventsIn(folder).flatMap(({ scalar }) => scalar ?? [])).toEqual([0, 1, 2, 3]);
+  });
+
   it("hold images with their size and text under the text plugin", () => {
     const folder = newFolder();
     const writer = openEventFile(folder);

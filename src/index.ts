@@ -1,0 +1,30 @@
+/** @file The public API of Reverie; nothing else is importable by users. */
+
+export { ReverieError } from "./core/errors.ts";
+export type { ErrorCode } from "./core/errors.ts";
+export { float32, ndarray, scalar, zeros } from "./core/ndarray.ts";
+export type { DType, NdArray, Storage } from "./core/ndarray.ts";
+export { Rng } from "./core/rng.ts";
+export type { RngState } from "./core/rng.ts";
+export { spaces } from "./core/spaces/spaces.ts";
+export type { Space } from "./core/spaces/space.ts";
+
+export { loadConfig } from "./experiment/config.ts";
+export { configJsonSchema, describeConfig, runFields, section } from "./experiment/config-schema.ts";
+export type { ConfigField, RunFields } from "./experiment/config-schema.ts";
+export type { EvaluateOptions, Experiment, Experiments } from "./experiment/experiment.ts";
+export { openMetrics, readMetrics } from "./experiment/metrics.ts";
+export type { MetricLine, Metrics } from "./experiment/metrics.ts";
+export { play } from "./experiment/play.ts";
+export type { PlayStep, PlayTerminal, PlayWorld } from "./experiment/play.ts";
+export { makePlayWorld } from "./experiment/play-world.ts";
+export type { PlayableEnv, PlayWorldOptions } from "./experiment/play-world.ts";
+export { writeReport } from "./experiment/report.ts";
+export { createRunDir, openRunDir } from "./experiment/run-dir.ts";
+export type { RunDir, RunState, StageRecord } from "./experiment/run-dir.ts";
+export { evaluateRun, playRun, resumeExperiment, runExperiment } from "./experiment/runner.ts";
+export type { RunOptions, RunResult } from "./experiment/runner.ts";
+export { runStages, safePoint } from "./experiment/stages.ts";
+export type { Stage, StageContext, StageOptions } from "./experiment/stages.ts";
+export { tableText } from "./experiment/table.ts";
+export type { Cell, Column, Estimate, ResultTable } from "./experiment/table.ts";

@@ -2,6 +2,7 @@
 
 import type { EnvSpec } from "../env/env.ts";
 import { envs as classicEnvs } from "./classic/envs.ts";
+import { envs as drivingEnvs } from "./driving/envs.ts";
 
 /** What `make` and `makeVec` know without registration. */
-export const builtinEnvs: readonly EnvSpec[] = [...classicEnvs];
+export const builtinEnvs: readonly EnvSpec[] = [...classicEnvs, ...drivingEnvs];

@@ -61,15 +61,13 @@ function paintMeadow(): Int32Array {
   return texture;
 }
 
-const pavedTexture = paintPaved();
-const meadowTexture = paintMeadow();
+let textures: { readonly paved: Int32Array; readonly meadow: Int32Array } | undefined;
 
 /** Draw road and grass into `out[offset …]` (uint8, 64 × 64 × 3), heading up, the ego at column 32 and `view.egoRow`. */
 export function drawRoad(road: Road, view: View, out: Uint8Array, offset: number): void {
   // Locals, because V8 folds these where it would reload a module's constants for every pixel.
   const { firstX, y: roadY, tangentX, tangentY, arc } = road;
-  const paved = pavedTexture;
-  const meadow = meadowTexture;
+  const { paved, meadow } = (textures ??= { paved: paintPaved(), meadow: paintMeadow() });
   const half = textureHalfM;
   const perMetre = 1 / roadSpacingM;
   const steepest = half * 1.6;

@@ -79,15 +79,13 @@ const barBack: Rgb = [18, 20, 26];
 /** Draw the three-row speed bar at the bottom of a 64×64 frame; its length is `share` of the width, to a fraction of a pixel. */
 export function drawSpeedBar(share: number, out: Uint8Array, offset: number): void {
   const length = Math.min(Math.max(share, 0), 1) * frameSide;
-  for (let row = barTop; row < frameSide; row++) {
-    for (let column = 0; column < frameSide; column++) {
-      const lit = Math.min(Math.max(length - column, 0), 1);
-      const i = offset + (row * frameSide + column) * 3;
-      out[i] = barBack[0] + (barColor[0] - barBack[0]) * lit;
-      out[i + 1] = barBack[1] + (barColor[1] - barBack[1]) * lit;
-      out[i + 2] = barBack[2] + (barColor[2] - barBack[2]) * lit;
-    }
+  const top = offset + barTop * frameSide * 3;
+  const bytes = frameSide * 3;
+  for (let column = 0; column < frameSide; column++) {
+    const lit = Math.min(Math.max(length - column, 0), 1);
+    for (let c = 0; c < 3; c++) out[top + column * 3 + c] = barBack[c] + (barColor[c] - barBack[c]) * lit;
   }
+  for (let row = 1; row < frameSide - barTop; row++) out.copyWithin(top + row * bytes, top, top + bytes);
 }
 
 /** The ego's pose on a 64×64 frame. */

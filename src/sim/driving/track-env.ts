@@ -15,7 +15,7 @@ export interface DriveTrackOptions {
   readonly observation?: ObservationForm;
   /** Start anywhere on the road at up to 13 m/s, badly aimed: what data collection wants. Default false. */
   readonly wideStarts?: boolean;
-  /** Default 300 (30 s). */
+  /** Default 300 (30 s); -1: never. */
   readonly maxEpisodeSteps?: number;
   /** Track ids to draw from instead of the split's pool. */
   readonly trackSeeds?: readonly number[];

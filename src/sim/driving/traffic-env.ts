@@ -15,7 +15,7 @@ export interface DriveTrafficOptions {
   readonly observation?: ObservationForm;
   /** Start off the lane's middle, badly aimed, at 2–16 m/s. Default false. */
   readonly wideStarts?: boolean;
-  /** Default 300 (30 s). */
+  /** Default 300 (30 s); -1: never. */
   readonly maxEpisodeSteps?: number;
 }
 

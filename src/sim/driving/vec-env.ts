@@ -31,6 +31,7 @@ export type DrivingObservation =
 export interface HarnessOptions {
   readonly numEnvs: number;
   readonly observation: ObservationForm;
+  /** Steps until an episode is truncated; -1: never. */
   readonly maxEpisodeSteps: number;
 }
 
@@ -43,6 +44,8 @@ interface HarnessState {
   readonly facts: Readonly<Record<string, NdArray>>;
 }
 
+/** Side of a picture in pixels. */
+const pictureSide = 256;
 const running = 1;
 const ended = 2;
 
@@ -83,7 +86,7 @@ export class DrivingVecEnv<W extends DrivingWorld = DrivingWorld> implements Vec
     const { numEnvs } = options;
     this.world = world;
     this.numEnvs = numEnvs;
-    this.maxEpisodeSteps = options.maxEpisodeSteps;
+    this.maxEpisodeSteps = options.maxEpisodeSteps === -1 ? Infinity : options.maxEpisodeSteps;
     this.singleObservationSpace = observationSpace(options.observation, world.spec, []);
     this.singleActionSpace = actionSpace([]);
     this.observationSpace = observationSpace(options.observation, world.spec, [numEnvs]);
@@ -176,7 +179,11 @@ export class DrivingVecEnv<W extends DrivingWorld = DrivingWorld> implements Vec
 
   /** A 256×256 picture of every row. */
   render(): Promise<readonly Frame[]> {
-    return Promise.resolve(Array.from({ length: this.numEnvs }, (_, row) => this.world.picture(row, 256)));
+    return Promise.resolve(this.renderSync());
+  }
+
+  renderSync(): readonly Frame[] {
+    return Array.from({ length: this.numEnvs }, (_, row) => this.world.picture(row, pictureSide));
   }
 
   snapshot(): Snapshot {

@@ -14,19 +14,13 @@ export interface Rule {
   readonly kernel: string;
   readonly inputs?: readonly string[];
   readonly outputs?: readonly boolean[];
-  /** `saved` holds the inputs, then the outputs asked for; of several outputs' gradients, `dy` is the first. */
-  readonly gradient: (dy: Tensor, saved: readonly Tensor[], attrs: Attrs) => GradientMap;
+  /** One gradient per output; `saved` holds the inputs asked for, then the outputs. */
+  readonly gradients: (dys: readonly Tensor[], saved: readonly Tensor[], attrs: Attrs) => GradientMap;
 }
 
 /** Each picked value flows back to the element it came from. */
 function topKGradient(dy: Tensor, x: Tensor, indices: Tensor): Tensor {
-  const chosen = tf.oneHot(
-    tf.cast(indices, "int32") as tf.Tensor1D,
-    x.shape[x.shape.length - 1],
-    1,
-    0,
-    "float32",
-  );
+  const chosen = tf.oneHot(tf.cast(indices, "int32"), x.shape[x.shape.length - 1], 1, 0, "float32");
   return tf.sum(tf.mul(chosen, tf.expandDims(dy, -1)), -2);
 }
 
@@ -43,7 +37,7 @@ function stridedSliceGradient(dy: Tensor, x: Tensor, a: Attrs): Tensor {
     a.strides as number[],
     ...(masks as [number, number, number, number, number]),
   );
-  const sums = tf.unsortedSegmentSum(tf.reshape(dy, [-1]), tf.reshape(picked, [-1]) as tf.Tensor1D, x.size);
+  const sums = tf.unsortedSegmentSum(tf.reshape(dy, [-1]), tf.reshape(picked, [-1]), x.size);
   return tf.reshape(sums, x.shape);
 }
 
@@ -67,12 +61,12 @@ function einsumGradient(dy: Tensor, operands: readonly Tensor[], equation: strin
     }
     const rest = labels.filter((_, j) => j !== i);
     const others = operands.filter((_, j) => j !== i);
-    const known = [...own].filter(
-      (label) => right.includes(label) || rest.some((list) => list.includes(label)),
-    );
+    const known = own
+      .split("")
+      .filter((label) => right.includes(label) || rest.some((list) => list.includes(label)));
     const back = (): Tensor => {
       const partial = tf.einsum(`${[right, ...rest].join(",")}->${known.join("")}`, dy, ...others);
-      const shape = [...own].map((label, axis) => (known.includes(label) ? operands[i].shape[axis] : 1));
+      const shape = own.split("").map((label, axis) => (known.includes(label) ? operands[i].shape[axis] : 1));
       return tf.mul(tf.reshape(partial, shape), tf.ones(operands[i].shape));
     };
     return [String(i), back];
@@ -85,7 +79,7 @@ export const indexRules: readonly Rule[] = [
   {
     kernel: tf.GatherNd,
     inputs: ["params", "indices"],
-    gradient: (dy, [params, indices]) => ({
+    gradients: ([dy], [params, indices]) => ({
       params: () => tf.scatterND(indices, dy, params.shape),
       indices: () => tf.zeros(indices.shape),
     }),
@@ -93,7 +87,7 @@ export const indexRules: readonly Rule[] = [
   {
     kernel: tf.ScatterNd,
     inputs: ["indices"],
-    gradient: (dy, [indices]) => ({
+    gradients: ([dy], [indices]) => ({
       indices: () => tf.zeros(indices.shape),
       updates: () => tf.gatherND(dy, indices),
     }),
@@ -102,17 +96,20 @@ export const indexRules: readonly Rule[] = [
     kernel: tf.TopK,
     inputs: ["x"],
     outputs: [false, true],
-    gradient: (dy, [x, indices]) => ({ x: () => topKGradient(dy, x, indices) }),
+    gradients: ([dy], [x, indices]) => ({ x: () => topKGradient(dy, x, indices) }),
   },
   {
     kernel: tf.StridedSlice,
     inputs: ["x"],
-    gradient: (dy, [x], attrs) => ({ x: () => stridedSliceGradient(dy, x, attrs) }),
+    gradients: ([dy], [x], attrs) => ({ x: () => stridedSliceGradient(dy, x, attrs) }),
   },
-  { kernel: tf.Einsum, gradient: (dy, saved, attrs) => einsumGradient(dy, saved, attrs.equation as string) },
+  {
+    kernel: tf.Einsum,
+    gradients: ([dy], saved, attrs) => einsumGradient(dy, saved, attrs.equation as string),
+  },
   {
     kernel: tf.Cumprod,
     inputs: ["x"],
-    gradient: (dy, [x], attrs) => ({ x: () => cumprodGradient(dy, x, attrs) }),
+    gradients: ([dy], [x], attrs) => ({ x: () => cumprodGradient(dy, x, attrs) }),
   },
 ];

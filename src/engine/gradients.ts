@@ -14,15 +14,15 @@ export function sumTo(gradient: Tensor, shape: readonly number[]): Tensor {
   return tf.reshape(axes.length === 0 ? gradient : tf.sum(gradient, axes), [...shape]);
 }
 
-function register({ kernel, inputs, outputs, gradient }: Rule): void {
+/** Put a rule in place of tfjs's own; process-wide, since tfjs has one registry. */
+export function registerRule({ kernel, inputs, outputs, gradients }: Rule): void {
   tf.registerGradient({
     kernelName: kernel,
     // An Einstein sum's inputs are a list of any length, which tfjs saves only as a whole.
     saveAllInputs: kernel === tf.Einsum,
     inputsToSave: inputs === undefined ? undefined : [...inputs],
     outputsToSave: outputs === undefined ? undefined : [...outputs],
-    gradFunc: (dy, saved, attrs) =>
-      gradient(Array.isArray(dy) ? dy[0] : dy, saved, attrs as unknown as Record<string, unknown>),
+    gradFunc: (dy, saved, attrs) => gradients(Array.isArray(dy) ? dy : [dy], saved, { ...attrs }),
   });
 }
 
@@ -30,7 +30,7 @@ function extremum(kernel: string, wins: (a: Tensor, b: Tensor) => Tensor): Rule 
   return {
     kernel,
     inputs: ["a", "b"],
-    gradient: (dy, [a, b]) => ({
+    gradients: ([dy], [a, b]) => ({
       a: () => sumTo(tf.where(wins(a, b), dy, tf.zerosLike(dy)), a.shape),
       b: () => sumTo(tf.where(wins(a, b), tf.zerosLike(dy), dy), b.shape),
     }),
@@ -137,11 +137,15 @@ function prodGradient(dy: Tensor, x: Tensor, axis: unknown): Tensor {
 const rules: readonly Rule[] = [
   extremum(tf.Maximum, tf.greaterEqual),
   extremum(tf.Minimum, tf.lessEqual),
-  { kernel: tf.BatchMatMul, inputs: ["a", "b"], gradient: matmulGradient },
+  {
+    kernel: tf.BatchMatMul,
+    inputs: ["a", "b"],
+    gradients: ([dy], saved, attrs) => matmulGradient(dy, saved, attrs),
+  },
   {
     kernel: tf.SquaredDifference,
     inputs: ["a", "b"],
-    gradient: (dy, [a, b]) => {
+    gradients: ([dy], [a, b]) => {
       const difference = (): Tensor => tf.mul(dy, tf.mul(2, tf.sub(a, b)));
       return { a: () => sumTo(difference(), a.shape), b: () => sumTo(tf.neg(difference()), b.shape) };
     },
@@ -150,12 +154,18 @@ const rules: readonly Rule[] = [
     // One select instead of compare, cast and multiply.
     kernel: tf.Relu,
     outputs: [true],
-    gradient: (dy, [y]) => ({ x: () => tf.where(tf.greater(y, 0), dy, tf.zerosLike(dy)) }),
+    gradients: ([dy], [y]) => ({ x: () => tf.where(tf.greater(y, 0), dy, tf.zerosLike(dy)) }),
+  },
+  {
+    // tfjs's own calls a kernel that has no gradient itself.
+    kernel: tf.Elu,
+    outputs: [true],
+    gradients: ([dy], [y]) => ({ x: () => tf.where(tf.greater(y, 0), dy, tf.mul(dy, tf.add(y, 1))) }),
   },
   {
     kernel: tf.Select,
     inputs: ["condition"],
-    gradient: (dy, [condition]) => ({
+    gradients: ([dy], [condition]) => ({
       condition: () => tf.zeros(condition.shape),
       t: () => tf.where(condition, dy, tf.zerosLike(dy)),
       e: () => tf.where(condition, tf.zerosLike(dy), dy),
@@ -164,27 +174,27 @@ const rules: readonly Rule[] = [
   {
     kernel: tf.Tile,
     inputs: ["x"],
-    gradient: (dy, [x], attrs) => ({ x: () => tileGradient(dy, x, attrs.reps as number[]) }),
+    gradients: ([dy], [x], attrs) => ({ x: () => tileGradient(dy, x, attrs.reps as number[]) }),
   },
   {
     kernel: tf.GatherV2,
     inputs: ["x", "indices"],
-    gradient: (dy, saved, attrs) => ({
+    gradients: ([dy], saved, attrs) => ({
       x: () => gatherGradient(dy, saved, attrs),
       indices: () => tf.zeros(saved[1].shape),
     }),
   },
   {
     kernel: tf.Cumsum,
-    gradient: (dy, _, { axis, exclusive, reverse }) => ({
+    gradients: ([dy], _, { axis, exclusive, reverse }) => ({
       x: () => tf.cumsum(dy, axis as number, exclusive as boolean, reverse !== true),
     }),
   },
-  { kernel: tf.MirrorPad, gradient: (dy, _, attrs) => ({ x: () => mirrorGradient(dy, attrs) }) },
+  { kernel: tf.MirrorPad, gradients: ([dy], _, attrs) => ({ x: () => mirrorGradient(dy, attrs) }) },
   {
     kernel: tf.Prod,
     inputs: ["x"],
-    gradient: (dy, [x], attrs) => ({ x: () => prodGradient(dy, x, attrs.axis) }),
+    gradients: ([dy], [x], attrs) => ({ x: () => prodGradient(dy, x, attrs.axis) }),
   },
 ];
 
@@ -197,12 +207,9 @@ const flat: readonly (readonly [kernel: string, ...inputs: string[]])[] = [
   ...[tf.LogicalNot, tf.All, tf.Any].map((k) => [k, "x"] as const),
 ];
 
-/** Put this file's rules in place of tfjs's; process-wide, since tfjs has one registry. */
-export function registerGradients(): void {
-  for (const rule of [...rules, ...indexRules]) register(rule);
-  for (const [kernel, ...inputs] of flat) {
-    const gradient: Rule["gradient"] = (_, saved) =>
-      Object.fromEntries(inputs.map((name, i) => [name, () => tf.zeros(saved[i].shape)]));
-    register({ kernel, inputs, gradient });
-  }
+for (const rule of [...rules, ...indexRules]) registerRule(rule);
+for (const [kernel, ...inputs] of flat) {
+  const zeros = (saved: readonly Tensor[]): GradientMap =>
+    Object.fromEntries(inputs.map((name, i) => [name, () => tf.zeros(saved[i].shape)]));
+  registerRule({ kernel, inputs, gradients: (_, saved) => zeros(saved) });
 }

@@ -5,6 +5,8 @@ import { isNdArray, zeros } from "../core/ndarray.ts";
 import type { DType, NdArray } from "../core/ndarray.ts";
 import { defaultDevice } from "./devices.ts";
 import type { Device } from "./devices.ts";
+// Imported for its effect: tfjs's faulty and missing gradients are replaced before anything is traced.
+import "./gradients.ts";
 import { Graph } from "./graph.ts";
 import type { Value, ValueType } from "./graph.ts";
 import { cast } from "./kernels/elementwise.ts";
@@ -167,7 +169,7 @@ export function jit<I, O>(fn: (input: I) => O, options: JitOptions<I> = {}): Jit
   let disposed = false;
 
   const compile = async (input: unknown): Promise<Compiled> => {
-    const traced = graphOf(fn as (input: never) => unknown, name, input, false);
+    const traced = graphOf(fn, name, input, false);
     return { ...traced, session: await openSession(traced.bytes, device) };
   };
 

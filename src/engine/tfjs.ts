@@ -14,12 +14,43 @@ export function isTensor(value: unknown): value is Tensor {
   return value instanceof tf.Tensor;
 }
 
-interface EngineState {
-  readonly tensorInfo: WeakMap<object, { readonly backend: tf.KernelBackend }>;
-  readonly scopeStack: readonly { readonly name: string }[];
+/** The parts of tfjs's engine that are private in its types; their layout is that of version 4.22. */
+interface Internals {
+  readonly state: {
+    readonly tensorInfo: WeakMap<object, { readonly backend: tf.KernelBackend }>;
+    readonly scopeStack: readonly { readonly name: string }[];
+    readonly activeTape?: unknown[] | null;
+    readonly gradientDepth: number;
+    readonly kernelDepth: number;
+  };
+  runKernelFunc(params: unknown): unknown;
 }
 
-/** The engine's private state, whose layout is that of tfjs 4.22. */
-export function engineState(): EngineState {
-  return (tf.engine() as unknown as { readonly state: EngineState }).state;
+const internals = (): Internals => tf.engine() as unknown as Internals;
+
+/** The engine's private state. */
+export function engineState(): Internals["state"] {
+  return internals().state;
+}
+
+/**
+ * Run `body` with derivatives of second and higher order mended. tfjs puts the copies that it saves for the gradient on
+ * its tape before the kernel that made them, so that what flows back into a saved output (tanh's, exp's, …) is lost.
+ */
+export function withOrderedTape<T>(body: () => T): T {
+  const engine = internals();
+  const plain = engine.runKernelFunc;
+  engine.runKernelFunc = (params) => {
+    const { state } = engine;
+    const tape = state.gradientDepth > 0 && state.kernelDepth === 0 ? state.activeTape : undefined;
+    const start = tape?.length ?? 0;
+    const out = plain.call(engine, params);
+    if (tape && tape.length > start + 1) tape.splice(start, 0, tape.pop());
+    return out;
+  };
+  try {
+    return body();
+  } finally {
+    engine.runKernelFunc = plain;
+  }
 }

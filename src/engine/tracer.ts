@@ -1,31 +1,19 @@
 /** @file The recording tfjs backend: runs a function once with symbolic tensors and returns the graph of what it did. */
 
 import { fail, ReverieError } from "../core/errors.ts";
-import { Graph } from "./graph.ts";
-import type { Value, ValueType } from "./graph.ts";
+import type { Graph, Value, ValueType } from "./graph.ts";
 import { kernels } from "./kernels/table.ts";
 import type { Lowering } from "./kernels/call.ts";
-import { registerGradients } from "./gradients.ts";
-import { engineState, tf } from "./tfjs.ts";
+import { engineState, tf, withOrderedTape } from "./tfjs.ts";
 import type { Tensor } from "./tfjs.ts";
 
 const BACKEND = "reverie-trace";
 
-registerGradients();
-
 /** tfjs ops whose numbers come from a generator in JavaScript: traced, they would be the same numbers at every call. */
 const randomOps = new Set(
-  [
-    ...[
-      "randomUniform",
-      "randomNormal",
-      "randomStandardNormal",
-      "randomUniformInt",
-      "randomGamma",
-      "truncatedNormal",
-    ],
-    ...["multinomial", "dropout", "rand"],
-  ].map((name) => `${name}__op`),
+  `dropout multinomial rand randomGamma randomNormal randomStandardNormal randomUniform randomUniformInt truncatedNormal`
+    .split(" ")
+    .map((name) => `${name}__op`),
 );
 
 /** The user's line that led here: the first frame outside tfjs and this folder. */
@@ -188,7 +176,7 @@ function run(
   const trace = currentTrace();
   const inputs: Record<string, Value> = {};
   for (const [key, tensor] of Object.entries(params.inputs ?? {})) {
-    if (tensor !== undefined && tensor !== null) inputs[key] = trace.valueOf(tensor as tf.TensorInfo);
+    if (tensor !== undefined && tensor !== null) inputs[key] = trace.valueOf(tensor);
   }
   const out = lowering({ graph: trace.graph, name, inputs, attrs: params.attrs ?? {} });
   const wrap = (value: Value): tf.TensorInfo => ({
@@ -286,7 +274,7 @@ export function trace<T>(graph: Graph, body: (context: TraceContext) => T): T {
   void engine.setBackend(BACKEND);
   engine.startScope(BACKEND);
   try {
-    return withoutMathRandom(() => body(makeContext(own)));
+    return withOrderedTape(() => withoutMathRandom(() => body(makeContext(own))));
   } catch (error) {
     throw error instanceof ReverieError ? error : wrapped(error);
   } finally {

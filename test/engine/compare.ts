@@ -144,7 +144,7 @@ export async function compare(
   const wanted = eagerly(inputs, full);
   const jitted = jit((list: readonly Tensor[]) => [...listOf(full(...list))]);
   try {
-    const got = await jitted(inputs as never);
+    const got = await jitted(inputs);
     got.forEach((array, i) =>
       expectSame(array as unknown as Plain, wanted[i], tolerance, `${what} output ${i}`),
     );

@@ -135,13 +135,7 @@ describe("pooling, resizing and normalisation", () => {
     const random = makeRandom(56);
     const x = floats(random, [2, 3, 3, 6]);
     const norm = (a: Tensor, mean: Tensor, variance: Tensor, offset: Tensor, scale: Tensor): Tensor =>
-      tf.batchNorm(
-        a,
-        mean as tf.Tensor1D,
-        tf.add(tf.abs(variance), 0.1) as tf.Tensor1D,
-        offset as tf.Tensor1D,
-        scale as tf.Tensor1D,
-      );
+      tf.batchNorm(a, mean, tf.add(tf.abs(variance), 0.1), offset, scale);
     await compare("batchNorm", norm, [
       x,
       floats(random, [6]),

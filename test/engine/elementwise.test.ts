@@ -128,7 +128,7 @@ describe("elementwise kernels", () => {
       const [a, b] = broadcastPair(random, 3);
       await compare(name, op, [flags(random, a), flags(random, b)]);
     }
-    await compare("not", (x) => tf.logicalNot(x as Tensor), [flags(random, [7])]);
+    await compare("not", (x) => tf.logicalNot(x), [flags(random, [7])]);
     await compare("equal", tf.equal, [flags(random, [7]), flags(random, [7])]);
   });
 
@@ -151,24 +151,22 @@ describe("elementwise kernels", () => {
     }
     for (const op of [tf.abs, tf.neg, tf.sign, tf.relu, tf.square] as Unary[])
       await compare(op.name, op, [wholes(random, [9])]);
-    await compare("int to float functions", (x) => tf.exp(tf.cast(x as Tensor, "float32")), [
-      wholes(random, [9]),
-    ]);
+    await compare("int to float functions", (x) => tf.exp(tf.cast(x, "float32")), [wholes(random, [9])]);
   });
 
   it("choose by condition, gradients included", async () => {
     const random = makeRandom(6);
-    await compare("where", (c, a, b) => tf.where(c as Tensor, a, b), [
+    await compare("where", (c, a, b) => tf.where(c, a, b), [
       flags(random, [2, 3]),
       floats(random, [2, 3]),
       floats(random, [2, 3]),
     ]);
-    await compare("where broadcast", (c, a, b) => tf.where(c as Tensor, a, b), [
+    await compare("where broadcast", (c, a, b) => tf.where(c, a, b), [
       flags(random, [3]),
       floats(random, [2, 1]),
       floats(random, []),
     ]);
-    await compare("where constant", (c, a) => tf.where(c as Tensor, a, tf.fill([4, 5], -1e9)), [
+    await compare("where constant", (c, a) => tf.where(c, a, tf.fill([4, 5], -1e9)), [
       flags(random, [4, 5]),
       floats(random, [4, 5]),
     ]);

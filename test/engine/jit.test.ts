@@ -28,7 +28,7 @@ function patchify(frames: Tensor): Tensor {
 }
 
 function linear(x: Tensor, weight: Tensor): Tensor {
-  const flat = tf.matMul(tf.reshape(x, [-1, x.shape[x.shape.length - 1]]), weight as tf.Tensor2D);
+  const flat = tf.matMul(tf.reshape(x, [-1, x.shape[x.shape.length - 1]]), weight);
   return tf.reshape(flat, [...x.shape.slice(0, -1), weight.shape[1] ?? 0]);
 }
 
@@ -99,7 +99,7 @@ function trainStep(input: { state: State; frames: Tensor; actions: Tensor; targe
   const scaled = tf.sub(tf.div(tf.cast(frames, "float32"), 127.5), 1);
   const { value, grads } = tf.valueAndGrads((...list: Tensor[]) => {
     const p = Object.fromEntries(keys.map((key, i) => [key, list[i]]));
-    return tf.mean(tf.square(tf.sub(network(scaled, actions, p), target))) as tf.Scalar;
+    return tf.mean(tf.square(tf.sub(network(scaled, actions, p), target)));
   })(keys.map((key) => state.params[key]));
   const gradients = Object.fromEntries(keys.map((key, i) => [key, grads[i]]));
   return { state: adamW(state, gradients, step), loss: value };

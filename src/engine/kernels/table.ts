@@ -6,6 +6,7 @@ import { elementwise } from "./elementwise.ts";
 import { gathers } from "./gather.ts";
 import { images } from "./image.ts";
 import { matmuls } from "./matmul.ts";
+import { norms } from "./norm.ts";
 import { pools } from "./pool.ts";
 import { reductions } from "./reduction.ts";
 import { shapes } from "./shape.ts";
@@ -20,4 +21,5 @@ export const kernels: KernelTable = {
   ...convolutions,
   ...pools,
   ...images,
+  ...norms,
 };

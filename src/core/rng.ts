@@ -246,7 +246,7 @@ export class Rng {
     shufflePositions(this.#bits, items.length, (i, j) => {
       const kept = items[i];
       items[i] = items[j];
-      items[j] = kept as never;
+      items[j] = kept;
     });
   }
 

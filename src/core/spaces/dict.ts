@@ -85,7 +85,7 @@ export class Dict<S extends SpaceRecord = SpaceRecord>
   }
 
   #element(valueOf: (space: Space, key: string, index: number) => unknown): DictElement<S> {
-    return this.#each(valueOf) as Readonly<Record<string, unknown>> as DictElement<S>;
+    return this.#each(valueOf) as DictElement<S>;
   }
 
   #hasKeysOf(value: unknown): value is Readonly<Record<string, never>> {

@@ -67,7 +67,9 @@ export class Discrete<D extends IntegerDType = "int32"> extends BaseSpace<number
     if (options.probability !== undefined) {
       return this.start + this.rng.choice(this.n, { p: probabilitiesOf(options.probability, this.n) });
     }
-    return this.start + this.rng.integers(0, this.n, { dtype: this.dtype });
+    // 8- and 16-bit dtypes have streams of their own; all wider ones draw alike.
+    if (itemSize(this.dtype) < 4) return this.start + this.rng.integers(0, this.n, { dtype: this.dtype });
+    return this.start + this.rng.integers(0, this.n);
   }
 
   /** True for a whole number in range, as a number or as an integer array of shape []. */

@@ -94,5 +94,5 @@ export function spaceFromJSON(json: unknown): Space {
   }
   const reader = Object.hasOwn(readers, json.kind) ? readers[json.kind] : undefined;
   if (reader === undefined) throw unknownName("kind of space", json.kind, Object.keys(readers));
-  return reader(json as unknown as Fields);
+  return reader(json);
 }

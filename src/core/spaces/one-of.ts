@@ -148,7 +148,10 @@ export class OneOf<const S extends readonly Space[] = readonly Space[]>
     const [size, used] = [this.flatdim(), space.flatdim()];
     setNumber(out, offset, index);
     space.writeFlat(part, out, offset + 1);
-    for (let i = 1 + used; i < size; i++) out[offset + i] = used === 0 ? out[offset] : out[offset + 1];
+    if (used < size - 1) {
+      const filler = used > 0 ? out[offset + 1] : this.flatSpace().low.data[1];
+      for (let i = 1 + used; i < size; i++) setNumber(out, offset + i, filler);
+    }
   }
 
   unflatten(flat: Element): OneOfElement<S> {

@@ -159,6 +159,7 @@ function scalarSeed(space: Space, seed: SpaceSeed): number | bigint | undefined 
 export abstract class BaseSpace<T> {
   abstract readonly kind: string;
   abstract readonly flattenable: boolean;
+  abstract toString(): string;
   readonly iterable: boolean = true;
   readonly shape: readonly number[] | undefined;
   readonly dtype: DType | undefined;

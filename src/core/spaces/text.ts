@@ -111,7 +111,7 @@ export class Text extends OpaqueSpace<string> implements Space<string> {
       length <= this.maxLength;
     return fits
       ? length
-      : notOfSpace(this, `a length from ${this.minLength} to ${this.maxLength}`, String(length));
+      : notOfSpace(this, `a length from ${this.minLength} to ${this.maxLength}`, JSON.stringify(length));
   }
 
   contains(value: unknown): value is string {

@@ -1,7 +1,7 @@
 /** @file Tuple: one element of each of several spaces, in order. */
 
 import { fail } from "../errors.ts";
-import type { DType, NdArray } from "../ndarray.ts";
+import type { DType } from "../ndarray.ts";
 import { isNdArray, zeros } from "../ndarray.ts";
 import type { Rng } from "../rng.ts";
 import { rowViews } from "./arrays.ts";
@@ -79,7 +79,7 @@ export class Tuple<const S extends readonly Space[] = readonly Space[]>
   }
 
   #element(parts: readonly unknown[]): TupleElement<S> {
-    return parts as readonly unknown[] as TupleElement<S>;
+    return parts as TupleElement<S>;
   }
 
   contains(value: unknown): value is TupleElement<S> {
@@ -150,7 +150,7 @@ export class Tuple<const S extends readonly Space[] = readonly Space[]>
 
   override writeFlat(value: TupleElement<S>, out: FlatData, offset: number): void {
     if (!this.flattenable) this.notFlattenable();
-    writeParts(this.spaces, value as readonly unknown[], out, offset);
+    writeParts(this.spaces, value, out, offset);
   }
 
   unflatten(flat: Element): TupleElement<S> {
@@ -223,7 +223,7 @@ export function tupleOfCopies<S extends Space>(space: S, n: number): Tuple<reado
   const copies = repeated(space, n).map((original) => original.copy() as S);
   const batched = new Tuple<readonly S[]>(copies);
   batched.rng = space.rng.copy();
-  const seeds = space.rng.copy().integers(0, 100000000, { size: n }) as NdArray<"int32">;
+  const seeds = space.rng.copy().integers(0, 100000000, { size: n });
   batched.seed([...seeds.data]);
   return batched;
 }

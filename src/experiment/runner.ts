@@ -13,7 +13,7 @@ import type { PlayWorld } from "./play.ts";
 import type { Output } from "./progress.ts";
 import { openProgress } from "./progress.ts";
 import type { RunDir } from "./run-dir.ts";
-import { createRunDir, openRunDir, readTables, requireRun } from "./run-dir.ts";
+import { createRunDir, openRunDir, readState, readTables, requireRun } from "./run-dir.ts";
 import { writeReport } from "./report.ts";
 import type { Stage } from "./stages.ts";
 import { runStages } from "./stages.ts";
@@ -128,11 +128,25 @@ export async function evaluateRun(
   if (experiment.evaluate === undefined) {
     fail({ code: "NOT_SUPPORTED", what: `experiment "${config.experiment}" has no evaluation of its own` });
   }
+  requireFinished(path, experiment.stages(config));
   const stage: Stage<RunFields> = {
     name: "evaluate",
     run: async (c, context) => experiment.evaluate?.(c, context, evaluation),
   };
   return work(openRunDir(path), options, (runDir) => evaluateOnce(stage, config, runDir, options));
+}
+
+function requireFinished(path: string, stages: readonly Stage<RunFields>[]): void {
+  const records = readState(path).stages;
+  const open = stages.find(({ name }) => records[name]?.status !== "done");
+  if (open === undefined) return;
+  fail({
+    code: "INVALID_ARGUMENT",
+    what: `${path} is not finished`,
+    expected: "every stage done",
+    got: `stage "${open.name}" is still to do`,
+    fix: `finish it with \`reverie resume ${path}\``,
+  });
 }
 
 /** Evaluation may be repeated, so it is not recorded as a stage of the run. */

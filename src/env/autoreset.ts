@@ -112,6 +112,10 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
     }
   }
 
+  /** Seed of the first reset, while it is still to come. */
+  get firstSeed(): number | undefined {
+    return this.#firstSeed;
+  }
   get singleObservationSpace(): Space {
     return this.primitive.singleObservationSpace;
   }
@@ -126,6 +130,9 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
   }
   get render(): (() => Promise<readonly (Frame | undefined)[]>) | undefined {
     return this.primitive.render?.bind(this.primitive);
+  }
+  get renderSync(): (() => readonly (Frame | undefined)[]) | undefined {
+    return this.primitive.renderSync?.bind(this.primitive);
   }
 
   async reset(options?: VectorResetOptions): Promise<ResetBatch<O>> {

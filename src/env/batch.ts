@@ -64,6 +64,28 @@ export function copyRows(
     copyRows(children[key], (target as MutableRecord)[key], (source as MutableRecord)[key], mask);
 }
 
+/** Copy row `i` of one batch to row `i` of another of the same layout. */
+export function copyOneRow(
+  space: Space,
+  target: ObservationBatch,
+  source: ObservationBatch,
+  i: number,
+): void {
+  if (isArray(target)) {
+    const to = target.data as Float64Array;
+    const from = (source as NdArray).data as Float64Array;
+    const stride = to.length / target.shape[0];
+    if (stride <= 16) for (let j = i * stride; j < (i + 1) * stride; j++) to[j] = from[j];
+    else to.set(from.subarray(i * stride, (i + 1) * stride), i * stride);
+    return;
+  }
+  const children = childrenOf(space);
+  if (children === undefined) (target as ObservationBatch[])[i] = (source as readonly ObservationBatch[])[i];
+  else
+    for (const key in children)
+      copyOneRow(children[key], (target as MutableRecord)[key], (source as MutableRecord)[key], i);
+}
+
 /** Write one element of `space` into row `i` of a batch. */
 export function copyRow(space: Space, target: ObservationBatch, element: unknown, i: number): void {
   if (isArray(target)) {

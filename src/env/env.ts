@@ -182,6 +182,7 @@ export interface VectorEnv<O = ObservationBatch, A = NdArray> {
   stepSync?(actions: A, mask?: NdArray<"bool">): StepBatch<O>;
   /** One frame per sub-environment. */
   render?(): Promise<readonly (Frame | undefined)[]>;
+  renderSync?(): readonly (Frame | undefined)[];
   snapshot?(): Snapshot;
   restore?(snapshot: Snapshot): void;
   /** Idempotent. */

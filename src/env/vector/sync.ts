@@ -175,6 +175,10 @@ export class SyncVectorEnv implements VectorEnv<ObservationBatch, unknown> {
   }
 
   async render(): Promise<readonly (Frame | undefined)[]> {
+    return this.renderSync();
+  }
+
+  renderSync(): readonly (Frame | undefined)[] {
     return this.envs.map((env) => env.render?.());
   }
 

@@ -1,0 +1,144 @@
+/** @file RecordEpisodeStatistics: return, length and duration of every episode, in its last step's info and in queues. */
+
+import { zeros } from "../../core/ndarray.ts";
+import type { InfoBatch, ResetBatch, StepBatch, VectorResetOptions } from "../env.ts";
+import type { AnyEnv, Same } from "./lift.ts";
+import { lift } from "./lift.ts";
+import type { AnyVectorEnv, Mask } from "./vector-wrapper.ts";
+import { VectorWrapper } from "./vector-wrapper.ts";
+
+/** Options of `RecordEpisodeStatistics`. */
+export interface EpisodeStatisticsOptions {
+  /** How many of the last episodes the queues keep, default 100. */
+  readonly bufferLength?: number;
+  /** Name of the info column, default "episode". */
+  readonly statsKey?: string;
+  /** Milliseconds since any origin; default `performance.now`. */
+  readonly clock?: () => number;
+}
+
+interface Saved {
+  readonly returnQueue: number[];
+  readonly lengthQueue: number[];
+  readonly timeQueue: number[];
+  readonly episodeCount: number;
+}
+
+/** What the wrapper can be asked through `getWrapperAttr`. */
+class EpisodeStatisticsWrapper extends VectorWrapper {
+  /** Returns of the last episodes, oldest first. */
+  returnQueue: number[] = [];
+  lengthQueue: number[] = [];
+  /** Durations in seconds. */
+  timeQueue: number[] = [];
+  episodeCount = 0;
+  readonly episodeReturns: Float64Array;
+  readonly episodeLengths: Int32Array;
+  readonly #started: Float64Array;
+  readonly #bufferLength: number;
+  readonly #key: string;
+  readonly #clock: () => number;
+
+  constructor(env: AnyVectorEnv, options: EpisodeStatisticsOptions) {
+    super(env);
+    this.episodeReturns = new Float64Array(env.numEnvs);
+    this.episodeLengths = new Int32Array(env.numEnvs);
+    this.#started = new Float64Array(env.numEnvs);
+    this.#bufferLength = options.bufferLength ?? 100;
+    this.#key = options.statsKey ?? "episode";
+    this.#clock = options.clock ?? (() => performance.now());
+  }
+
+  protected override afterReset(batch: ResetBatch, options: VectorResetOptions | undefined): ResetBatch {
+    const mask = options?.mask?.data;
+    const now = this.#clock();
+    for (let i = 0; i < this.numEnvs; i++) {
+      if (mask !== undefined && mask[i] === 0) continue;
+      this.episodeReturns[i] = 0;
+      this.episodeLengths[i] = 0;
+      this.#started[i] = now;
+    }
+    return batch;
+  }
+
+  protected override afterStep(batch: StepBatch, mask: Mask | undefined): StepBatch {
+    let ends = 0;
+    for (let i = 0; i < this.numEnvs; i++) {
+      if (mask !== undefined && mask.data[i] === 0) continue;
+      this.episodeReturns[i] += batch.rewards.data[i];
+      this.episodeLengths[i] += 1;
+      ends += batch.terminations.data[i] | batch.truncations.data[i];
+    }
+    if (ends === 0) return batch;
+    const out = this.relay(batch);
+    out.infos = { ...batch.infos, [this.#key]: this.#column(batch, mask) };
+    return out;
+  }
+
+  #column(batch: StepBatch, mask: Mask | undefined): InfoBatch[string] {
+    const n = this.numEnvs;
+    const ended = zeros("bool", [n]);
+    const [r, l, t] = [zeros("float64", [n]), zeros("int32", [n]), zeros("float64", [n])];
+    const now = this.#clock();
+    for (let i = 0; i < n; i++) {
+      if (mask !== undefined && mask.data[i] === 0) continue;
+      if ((batch.terminations.data[i] | batch.truncations.data[i]) === 0) continue;
+      ended.data[i] = 1;
+      r.data[i] = this.episodeReturns[i];
+      l.data[i] = this.episodeLengths[i];
+      t.data[i] = Math.round((now - this.#started[i]) * 1e3) / 1e6;
+      this.#remember(r.data[i], l.data[i], t.data[i]);
+    }
+    const column = (values: typeof r | typeof l) => ({ values, mask: ended });
+    return { values: { r: column(r), l: column(l), t: column(t) }, mask: ended };
+  }
+
+  #remember(episodeReturn: number, length: number, seconds: number): void {
+    this.episodeCount += 1;
+    for (const [queue, value] of [
+      [this.returnQueue, episodeReturn],
+      [this.lengthQueue, length],
+      [this.timeQueue, seconds],
+    ] as const) {
+      queue.push(value);
+      if (queue.length > this.#bufferLength) queue.shift();
+    }
+  }
+
+  override state(): Saved {
+    const { returnQueue, lengthQueue, timeQueue, episodeCount } = this;
+    return { returnQueue, lengthQueue, timeQueue, episodeCount };
+  }
+
+  override load(state: unknown): void {
+    Object.assign(this, state as Saved);
+  }
+
+  protected override memory(): unknown {
+    return { saved: this.state(), returns: this.episodeReturns, lengths: this.episodeLengths };
+  }
+
+  protected override recall(memory: unknown): void {
+    const { saved, returns, lengths } = memory as {
+      saved: Saved;
+      returns: Float64Array;
+      lengths: Int32Array;
+    };
+    this.load(saved);
+    this.episodeReturns.set(returns);
+    this.episodeLengths.set(lengths);
+    this.#started.fill(this.#clock());
+  }
+}
+
+/**
+ * Add `episode: { r, l, t }` (return, length, seconds) to the info of an episode's last step; under same-step that info
+ * stands in `finalInfos`. `getWrapperAttr(env, "returnQueue")`, `"lengthQueue"`, `"timeQueue"` hold the last episodes,
+ * `"episodeCount"` their number so far. @source Gymnasium 1.4 `RecordEpisodeStatistics`
+ */
+export function RecordEpisodeStatistics<E extends AnyEnv>(
+  env: E,
+  options: EpisodeStatisticsOptions = {},
+): Same<E> {
+  return lift(env, (inner) => new EpisodeStatisticsWrapper(inner, options));
+}

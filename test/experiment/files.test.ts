@@ -1,5 +1,6 @@
 /** @file Writing on a disk that fills up within a record: half records are taken back, old files stay. */
 
+import type * as FileSystem from "node:fs";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -10,7 +11,7 @@ import { newFolder, thrownBy } from "./folders.ts";
 const disk = vi.hoisted(() => ({ room: Infinity }));
 
 vi.mock("node:fs", async (original) => {
-  const fs = await original<typeof import("node:fs")>();
+  const fs = await original<typeof FileSystem>();
   const writeSync = (fd: number, bytes: Uint8Array, offset: number): number => {
     if (disk.room === 0)
       throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });

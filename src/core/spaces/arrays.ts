@@ -30,10 +30,26 @@ export function setNumber(out: Data, index: number, value: number | bigint): voi
   else out[index] = Number(value);
 }
 
+/** Limits of the dtypes that numbers hold exactly; comparing with bigints is many times slower. */
+const numberLimits: Partial<Record<IntegerDType, readonly [number, number]>> = {
+  bool: [0, 1],
+  int8: [-128, 127],
+  uint8: [0, 255],
+  int16: [-32768, 32767],
+  uint16: [0, 65535],
+  int32: [-2147483648, 2147483647],
+  uint32: [0, 4294967295],
+};
+
 /** Does `value` lie in the range of integers of `dtype`? */
 export function fitsInteger(value: number | bigint, dtype: IntegerDType): boolean {
+  if (typeof value === "number") {
+    if (!Number.isInteger(value)) return false;
+    const narrow = numberLimits[dtype];
+    if (narrow !== undefined) return value >= narrow[0] && value <= narrow[1];
+  }
   const [low, high] = integerLimits[dtype];
-  return (typeof value === "bigint" || Number.isInteger(value)) && value >= low && value <= high;
+  return value >= low && value <= high;
 }
 
 /** The numbers of a nested list in row-major order with their shape; undefined when ragged or not of numbers. */

@@ -11,6 +11,7 @@ import {
   copyInto,
   fitsInteger,
   fromNested,
+  isBig,
   parseArray,
   parseNested,
   rowViews,
@@ -90,29 +91,47 @@ interface Side<D extends DType> {
   readonly bounded: Uint8Array;
 }
 
+/** A bound as an array of `dtype`; `known` says which elements are bounded when the values cannot. */
 function sideOf<D extends DType>(
   bound: Bound,
   shape: readonly number[],
   dtype: D,
-  side: "low" | "high",
+  { side, known }: { readonly side: "low" | "high"; readonly known?: Uint8Array },
 ): Side<D> {
+  const infinite = side === "low" ? -Infinity : Infinity;
+  const out = zeros(dtype, shape);
+  const bounded = known ?? new Uint8Array(out.data.length);
+  if (typeof bound === "number" || typeof bound === "bigint") {
+    const value = castBound(bound, dtype, side);
+    if (isBig(out.data)) out.data.fill(BigInt(value));
+    else out.data.fill(Number(value));
+    if (known === undefined) bounded.fill(bound === infinite ? 0 : 1);
+    return { bound: out, bounded };
+  }
   const parsed = isNdArray(bound)
     ? { shape: bound.shape, values: bound.data as ArrayLike<number | bigint> }
     : parseNested(bound);
   if (parsed === undefined) badBound(side, "numbers", bound);
-  const single = typeof bound === "number" || typeof bound === "bigint";
-  if (!single && !sameAxes(parsed.shape, shape)) {
+  if (!sameAxes(parsed.shape, shape)) {
     badBound(side, `shape [${shape.join(", ")}]`, `[${parsed.shape.join(", ")}]`);
   }
-  const out = zeros(dtype, shape);
-  const bounded = new Uint8Array(out.data.length);
+  if (known !== undefined && isNdArray(bound) && bound.dtype === dtype) {
+    // From a Box: its values were checked when it was made.
+    out.data.set(bound.data as never);
+    return { bound: out, bounded };
+  }
   for (let i = 0; i < bounded.length; i++) {
-    const value = parsed.values[single ? 0 : i];
+    const value = parsed.values[i];
     setNumber(out.data, i, castBound(value, dtype, side));
-    bounded[i] = value === (side === "low" ? -Infinity : Infinity) ? 0 : 1;
+    if (known === undefined) bounded[i] = value === infinite ? 0 : 1;
   }
   return { bound: out, bounded };
 }
+
+/** How an element is bounded: not at all, below, above, on both sides; samples are drawn in this order. */
+const UNBOUNDED = 0;
+const BELOW = 1;
+const ABOVE = 2;
 
 /**
  * Arrays ``D shape`` with `low <= x <= high`, elementwise and inclusive.
@@ -142,10 +161,10 @@ export class Box<D extends DType = "float32"> extends BaseSpace<NdArray<D>> impl
     const axes = shape === undefined ? shapeOfBounds(low, high) : [...shape];
     super(axes, dtype);
     this.elementDtype = (options.elementDtype ?? dtype) as D;
-    const below = sideOf(low, axes, this.elementDtype, "low");
-    const above = sideOf(high, axes, this.elementDtype, "high");
-    [this.low, this.boundedBelow] = [below.bound, options.bounded?.below ?? below.bounded];
-    [this.high, this.boundedAbove] = [above.bound, options.bounded?.above ?? above.bounded];
+    const below = sideOf(low, axes, this.elementDtype, { side: "low", known: options.bounded?.below });
+    const above = sideOf(high, axes, this.elementDtype, { side: "high", known: options.bounded?.above });
+    [this.low, this.boundedBelow] = [below.bound, below.bounded];
+    [this.high, this.boundedAbove] = [above.bound, above.bounded];
     for (let i = 0; i < this.low.data.length; i++) {
       if (this.low.data[i] > this.high.data[i]) badBound("low", "low <= high everywhere", this.low.data[i]);
     }
@@ -170,37 +189,47 @@ export class Box<D extends DType = "float32"> extends BaseSpace<NdArray<D>> impl
         fix: "sample without them",
       });
     }
-    const drawn = this.#drawn();
     const out = zeros(this.elementDtype, this.shape);
-    const integer = kindOf(this.dtype) !== "f";
-    for (let i = 0; i < drawn.length; i++) {
-      setNumber(out.data, i, integer ? this.#wholeNumber(drawn[i], i) : drawn[i]);
+    if (this.isBounded() && !isBig(out.data)) {
+      this.#fillBounded(out.data);
+      return out;
+    }
+    const groups = this.boundedBelow.map((below, i) => below * BELOW + this.boundedAbove[i] * ABOVE);
+    for (const group of new Set(groups.toSorted())) {
+      for (let i = 0; i < groups.length; i++) {
+        if (groups[i] === group) setNumber(out.data, i, this.#draw(group, i));
+      }
     }
     return out;
   }
 
-  #drawn(): Float64Array {
-    const { rng, boundedBelow: below, boundedAbove: above } = this;
-    const [low, high] = [this.low.data, this.high.data];
-    const up = kindOf(this.dtype) === "f" ? 0 : 1;
-    const out = new Float64Array(low.length);
-    for (let i = 0; i < out.length; i++) if (below[i] === 0 && above[i] === 0) out[i] = rng.normal();
-    for (let i = 0; i < out.length; i++) {
-      if (below[i] === 1 && above[i] === 0) out[i] = rng.exponential() + Number(low[i]);
+  /** The commonest case, without branches on the kind of each element: images are large. */
+  #fillBounded(out: Exclude<FlatData, BigInt64Array | BigUint64Array>): void {
+    const { rng } = this;
+    const low = this.low.data as typeof out;
+    const high = this.high.data as typeof out;
+    if (this.dtype === "float32" || this.dtype === "float64") {
+      for (let i = 0; i < out.length; i++) out[i] = low[i] + (high[i] - low[i]) * rng.random();
+      return;
     }
     for (let i = 0; i < out.length; i++) {
-      if (below[i] === 0 && above[i] === 1) out[i] = -rng.exponential() + (Number(high[i]) + up);
+      out[i] = Math.floor(low[i] + (high[i] + 1 - low[i]) * rng.random());
     }
-    for (let i = 0; i < out.length; i++) {
-      if (below[i] === 1 && above[i] === 1) out[i] = rng.uniform(Number(low[i]), Number(high[i]) + up);
-    }
-    return out;
   }
 
-  /** `value` floored and held within the bounds: near 2^63 a float64 rounds past them. */
-  #wholeNumber(value: number, index: number): number | bigint {
+  #draw(group: number, index: number): number | bigint {
     const [low, high] = [this.low.data[index], this.high.data[index]];
+    const integer = this.dtype !== "float32" && this.dtype !== "float64";
+    // An integer's interval ends one higher and the draw is floored.
+    const end = integer ? Number(high) + 1 : Number(high);
+    let value: number;
+    if (group === UNBOUNDED) value = this.rng.standardNormal();
+    else if (group === BELOW) value = this.rng.exponential() + Number(low);
+    else if (group === ABOVE) value = -this.rng.exponential() + end;
+    else value = Number(low) + (end - Number(low)) * this.rng.random();
+    if (!integer) return value;
     const whole = Math.floor(value);
+    // Near 2^63 a float64 rounds past the bounds.
     if (whole <= low) return low;
     return whole >= high ? high : whole;
   }
@@ -354,10 +383,11 @@ function describe(value: unknown): string {
 
 /** JSON of a bound: one number where all agree, else a list in row-major order; "Infinity" where unbounded. */
 function jsonBound({ data, dtype }: NdArray, bounded: Uint8Array, infinity: number): unknown {
-  const texts = Array.from(bounded, (flag, i) =>
-    flag === 0 ? String(infinity) : toNested(arrayOf([data[i]], [], dtype)),
-  );
-  return texts.length > 0 && texts.every((text) => text === texts[0]) ? texts[0] : texts;
+  const entryOf = (i: number): unknown =>
+    bounded[i] === 0 ? String(infinity) : toNested(arrayOf([data[i]], [], dtype));
+  let uniform = data.length > 0;
+  for (let i = 1; i < data.length && uniform; i++) uniform = data[i] === data[0] && bounded[i] === bounded[0];
+  return uniform ? entryOf(0) : Array.from(bounded, (_, i) => entryOf(i));
 }
 
 function allClose(a: NdArray, b: NdArray): boolean {

@@ -54,6 +54,8 @@ export interface ProgressView {
   show(status: StageStatus): void;
   /** A line that stays. */
   line(text: string): void;
+  /** Take the live line away. */
+  end(): void;
 }
 
 const liveMs = 100;
@@ -95,5 +97,6 @@ export function openProgress(output: Output, now: () => number = Date.now): Prog
       live = shown;
       output.write(live);
     },
+    end: clear,
   };
 }

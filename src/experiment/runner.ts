@@ -175,6 +175,7 @@ async function evaluateOnce(
       log: (line) => view.line(line),
     });
   } finally {
+    view.end();
     metrics.close();
   }
 }

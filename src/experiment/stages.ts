@@ -92,6 +92,7 @@ export async function runStages<C>(
   } catch (error) {
     throw explain(error, runDir, stop.signal);
   } finally {
+    view.end();
     metrics.close();
     stop.release();
   }
@@ -196,14 +197,20 @@ function makeTiming(stages: readonly Stage<never>[], index: number, runDir: RunD
   };
 }
 
+/** npm and tsx pass on the Ctrl-C that the terminal has sent already; within this time it is the same one. */
+const sameSignalMs = 1000;
+
 /** First SIGINT or SIGTERM asks for a stop, the second ends the process as if it were not handled. */
 function watchSignals(options: StageOptions, view: ProgressView): { signal: AbortSignal; release(): void } {
   const controller = new AbortController();
   const abort = (): void => controller.abort(options.signal?.reason);
   if (options.signal?.aborted) abort();
   options.signal?.addEventListener("abort", abort, { once: true });
+  let askedMs = Infinity;
   const onSignal = (name: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.exit(name === "SIGINT" ? 130 : 143);
+    if (performance.now() - askedMs > sameSignalMs) process.exit(name === "SIGINT" ? 130 : 143);
+    if (askedMs !== Infinity) return;
+    askedMs = performance.now();
     view.line(
       `${name}: stopping at the next safe point (again: at once; the last checkpoint is kept either way)`,
     );

@@ -149,6 +149,8 @@ describe("progress", () => {
     expect(output.text).not.toContain("\n");
     view.line("note");
     expect(output.text).toContain("\r\u001b[Knote\n[2/3] train");
+    view.end();
+    expect(output.text.endsWith("\r\u001b[K")).toBe(true);
   });
 
   it("is quiet where nobody watches: a line per tenth or half minute", () => {

@@ -7,7 +7,16 @@ import { Rng, type RngState } from "../core/rng.ts";
 import { Box } from "../core/spaces/box.ts";
 import type { Space } from "../core/spaces/space.ts";
 import type { LatentState, WorldModel } from "../worldmodel/worldmodel.ts";
-import type { EnvMetadata, Frame, InfoBatch, ResetBatch, Snapshot, StepBatch, VectorEnv, VectorResetOptions } from "./env.ts";
+import type {
+  EnvMetadata,
+  Frame,
+  InfoBatch,
+  ResetBatch,
+  Snapshot,
+  StepBatch,
+  VectorEnv,
+  VectorResetOptions,
+} from "./env.ts";
 
 /** Start states for imagined episodes. */
 export interface ContextSource {
@@ -93,9 +102,19 @@ export class ImaginedEnv implements VectorEnv<Features, NdArray<"float32">> {
   }
 
   async step(actions: NdArray<"float32">, mask?: NdArray<"bool">): Promise<StepBatch<Features>> {
-    const { model, horizon, uncertaintyPenalty = 0, terminationReward = 0, uncertaintyLimit = Infinity } = this.#options;
+    const {
+      model,
+      horizon,
+      uncertaintyPenalty = 0,
+      terminationReward = 0,
+      uncertaintyLimit = Infinity,
+    } = this.#options;
     if (this.#state === undefined) {
-      fail({ code: "RESET_NEEDED", what: "step before the first reset", fix: "call await env.reset({ seed }) first" });
+      fail({
+        code: "RESET_NEEDED",
+        what: "step before the first reset",
+        fix: "call await env.reset({ seed }) first",
+      });
     }
     const { numEnvs } = this;
     const prediction = await model.step(this.#state, actions, this.#noise);
@@ -123,7 +142,11 @@ export class ImaginedEnv implements VectorEnv<Features, NdArray<"float32">> {
   /** Decoded pixels of every row's newest frame. */
   async render(): Promise<readonly Frame[]> {
     if (this.#state === undefined) {
-      fail({ code: "RESET_NEEDED", what: "render before the first reset", fix: "call await env.reset({ seed }) first" });
+      fail({
+        code: "RESET_NEEDED",
+        what: "render before the first reset",
+        fix: "call await env.reset({ seed }) first",
+      });
     }
     const { frame } = await this.#options.model.decode(this.#state);
     const size = frame.data.length / this.numEnvs;
@@ -145,7 +168,12 @@ export class ImaginedEnv implements VectorEnv<Features, NdArray<"float32">> {
   }
 
   restore(snapshot: Snapshot): void {
-    const state = snapshot.state as { latent?: LatentState; elapsed: Int32Array; rngs: RngState[]; noise: RngState };
+    const state = snapshot.state as {
+      latent?: LatentState;
+      elapsed: Int32Array;
+      rngs: RngState[];
+      noise: RngState;
+    };
     if (snapshot.kind !== "imagined" || state.elapsed.length !== this.numEnvs) {
       fail({
         code: "INVALID_ARGUMENT",

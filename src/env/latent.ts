@@ -6,7 +6,15 @@ import { takeRows, zeros, type NdArray } from "../core/ndarray.ts";
 import { Box } from "../core/spaces/box.ts";
 import type { Space } from "../core/spaces/space.ts";
 import type { LatentState, Observation, WorldModel } from "../worldmodel/worldmodel.ts";
-import type { EnvMetadata, Frame, ResetBatch, Snapshot, StepBatch, VectorEnv, VectorResetOptions } from "./env.ts";
+import type {
+  EnvMetadata,
+  Frame,
+  ResetBatch,
+  Snapshot,
+  StepBatch,
+  VectorEnv,
+  VectorResetOptions,
+} from "./env.ts";
 
 /** Pixels and state vectors under the names that the world model uses. */
 export interface PixelBatch {
@@ -44,7 +52,10 @@ export class LatentObservationEnv implements VectorEnv<Features, NdArray<"float3
 
   /** The model's state of every row: what a planner branches. @throws RESET_NEEDED before the first reset */
   get latentState(): LatentState {
-    return this.#state ?? fail({ code: "RESET_NEEDED", what: "no latent state before the first reset", fix: "call reset first" });
+    return (
+      this.#state ??
+      fail({ code: "RESET_NEEDED", what: "no latent state before the first reset", fix: "call reset first" })
+    );
   }
 
   async reset(options: VectorResetOptions = {}): Promise<ResetBatch<Features>> {
@@ -60,7 +71,7 @@ export class LatentObservationEnv implements VectorEnv<Features, NdArray<"float3
   async step(actions: NdArray<"float32">, mask?: NdArray<"bool">): Promise<StepBatch<Features>> {
     const state = this.latentState;
     const batch = await this.inner.step(actions, mask);
-    const next = await this.#model.observe(state, actions, batch.observations as Observation);
+    const next = await this.#model.observe(state, actions, batch.observations);
     this.#state = mask ? mergeRows(state, next, mask.data) : next;
     return {
       ...batch,
@@ -75,7 +86,11 @@ export class LatentObservationEnv implements VectorEnv<Features, NdArray<"float3
 
   snapshot(): Snapshot {
     if (this.inner.snapshot === undefined) {
-      return fail({ code: "NOT_SUPPORTED", what: "the inner environment has no snapshot", fix: "use an environment with snapshot()" });
+      return fail({
+        code: "NOT_SUPPORTED",
+        what: "the inner environment has no snapshot",
+        fix: "use an environment with snapshot()",
+      });
     }
     const latent = this.#state && structuredClone(this.#state);
     return { kind: "latent", state: { latent, inner: this.inner.snapshot() } };

@@ -74,5 +74,5 @@ export function attention(
   const scores = tf.matMul(scaled, keys, false, true);
   const weights = tf.softmax(options.mask ? tf.add(scores, options.mask) : scores, -1);
   const mixed = tf.transpose(tf.matMul(weights, values), [0, 2, 1, 3]);
-  return { output: linear(p.out, tf.reshape(mixed, x.shape as never)), cache: { keys, values } };
+  return { output: linear(p.out, tf.reshape(mixed, x.shape)), cache: { keys, values } };
 }

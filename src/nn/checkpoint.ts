@@ -1,7 +1,16 @@
 /** @file Checkpoints: a parameter tree with its config and normalizers in one safetensors file, written atomically and hashed. */
 
 import { createHash } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { ReverieError, fail } from "../core/errors.ts";
 import type { NdArray } from "../core/ndarray.ts";
@@ -38,7 +47,9 @@ export function writeAtomically(path: string, bytes: Uint8Array): void {
       code: full ? "STORAGE_FULL" : "IO_FAILED",
       what: `could not write ${path}`,
       got: String(cause),
-      fix: full ? "free disk space and resume; what was written before is whole" : "check the path and its permissions",
+      fix: full
+        ? "free disk space and resume; what was written before is whole"
+        : "check the path and its permissions",
       cause,
     });
   }
@@ -46,7 +57,7 @@ export function writeAtomically(path: string, bytes: Uint8Array): void {
 
 /** Write `tree` and `meta` to `path`; returns the hash. */
 export function saveCheckpoint(path: string, tree: unknown, meta: CheckpointMeta): string {
-  const tensors = new Map([...flattenTree<NdArray>(tree)]);
+  const tensors = new Map(flattenTree<NdArray>(tree));
   const metaText = JSON.stringify(meta);
   const hash = hashOf(tensors, metaText);
   writeAtomically(path, encodeSafetensors(tensors, { format: "reverie", meta: metaText, sha256: hash }));
@@ -91,7 +102,9 @@ function hashOf(tensors: ReadonlyMap<string, NdArray>, metaText: string): string
   const hash = createHash("sha256").update(metaText);
   for (const name of [...tensors.keys()].sort()) {
     const { dtype, shape, data } = tensors.get(name) as NdArray;
-    hash.update(`${name}|${dtype}|${shape.join()}`).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    hash
+      .update(`${name}|${dtype}|${shape.join()}`)
+      .update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
   return hash.digest("hex");
 }

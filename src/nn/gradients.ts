@@ -23,5 +23,9 @@ export function valueAndGrad<P>(
     for (const [name, metric] of Object.entries(result.metrics ?? {})) metrics[name] = tf.keep(metric);
     return result.loss as never;
   })([...leaves.values()]);
-  return { loss: value, metrics, grads: unflattenLike(params, new Map(names.map((name, i) => [name, grads[i]]))) };
+  return {
+    loss: value,
+    metrics,
+    grads: unflattenLike(params, new Map(names.map((name, i) => [name, grads[i]]))),
+  };
 }

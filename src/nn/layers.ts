@@ -29,7 +29,10 @@ export function normalInit(rng: Rng, shape: readonly number[], std: number): NdA
 /** Linear layer with variance-preserving weights scaled by `gain` (0 gives zeros). */
 export function initLinear(rng: Rng, inputs: number, outputs: number, gain = 1): Linear<NdArray> {
   return {
-    weight: gain === 0 ? zeros("float32", [inputs, outputs]) : normalInit(rng, [inputs, outputs], gain / Math.sqrt(inputs)),
+    weight:
+      gain === 0
+        ? zeros("float32", [inputs, outputs])
+        : normalInit(rng, [inputs, outputs], gain / Math.sqrt(inputs)),
     bias: zeros("float32", [outputs]),
   };
 }
@@ -77,7 +80,9 @@ export function mlp(p: Mlp<Tensor>, x: Tensor, activation: (x: Tensor) => Tensor
 /** Sinusoidal embedding of scalars t [B] in [0, 1] to [B, dim]. @source Vaswani et al. 2017, §3.5 */
 export function timeEmbedding(t: Tensor, dim: number): Tensor {
   const half = dim / 2;
-  const frequencies = tf.tensor1d(Array.from({ length: half }, (_, i) => 2 * Math.PI * 2 ** ((6 * i) / half - 1)));
+  const frequencies = tf.tensor1d(
+    Array.from({ length: half }, (_, i) => 2 * Math.PI * 2 ** ((6 * i) / half - 1)),
+  );
   const phases = tf.mul(tf.reshape(t, [-1, 1]), tf.reshape(frequencies, [1, half]));
   return tf.concat([tf.sin(phases), tf.cos(phases)], -1);
 }

@@ -46,7 +46,12 @@ function planOf(leaves: ReadonlyMap<string, Shaped>, config: OptimizerConfig): P
   const groups = new Map<string, { name: string; flipped: boolean }[]>();
   const maxSide = config.muonMaxSide ?? 512;
   for (const [name, { shape }] of leaves) {
-    if (config.kind !== "muon" || shape.length !== 2 || Math.min(...shape) < 2 || Math.min(...shape) > maxSide) {
+    if (
+      config.kind !== "muon" ||
+      shape.length !== 2 ||
+      Math.min(...shape) < 2 ||
+      Math.min(...shape) > maxSide
+    ) {
       adam.push(name);
       continue;
     }
@@ -106,11 +111,18 @@ interface UpdateArguments {
 }
 
 function flatten(names: readonly string[], leaves: ReadonlyMap<string, Tensor>): Tensor {
-  return tf.concat(names.map((name) => tf.reshape(leaves.get(name) as Tensor, [-1])), 0);
+  return tf.concat(
+    names.map((name) => tf.reshape(leaves.get(name) as Tensor, [-1])),
+    0,
+  );
 }
 
 /** AdamW on one flat vector. @source Loshchilov & Hutter 2019, algorithm 2 */
-function adamUpdate(args: UpdateArguments, count: Tensor, out: Map<string, Tensor>): { first: Tensor; second: Tensor } {
+function adamUpdate(
+  args: UpdateArguments,
+  count: Tensor,
+  out: Map<string, Tensor>,
+): { first: Tensor; second: Tensor } {
   const { params, grads, state, config, plan } = args;
   if (plan.adam.length === 0) return { first: state.first, second: state.second };
   const { beta1 = 0.9, beta2 = 0.99, epsilon = 1e-8, weightDecay = 0, adamScale = 1 } = config;
@@ -124,7 +136,7 @@ function adamUpdate(args: UpdateArguments, count: Tensor, out: Map<string, Tenso
   const updated = tf.sub(value, tf.mul(direction, tf.mul(args.learningRate, adamScale)));
   const sizes = plan.adam.map((name) => sizeOf((params.get(name) as Tensor).shape));
   const parts = tf.split(updated, sizes, 0);
-  plan.adam.forEach((name, i) => out.set(name, tf.reshape(parts[i], (params.get(name) as Tensor).shape as never)));
+  plan.adam.forEach((name, i) => out.set(name, tf.reshape(parts[i], (params.get(name) as Tensor).shape)));
   return { first, second };
 }
 
@@ -134,13 +146,19 @@ function muonUpdate(args: UpdateArguments, key: string, out: Map<string, Tensor>
   const group = plan.groups.get(key) as readonly { name: string; flipped: boolean }[];
   const [, columns] = key.split("x").map(Number);
   const stackOf = (leaves: ReadonlyMap<string, Tensor>): Tensor =>
-    tf.stack(group.map(({ name, flipped }) => (flipped ? tf.transpose(leaves.get(name) as Tensor) : (leaves.get(name) as Tensor))));
+    tf.stack(
+      group.map(({ name, flipped }) =>
+        flipped ? tf.transpose(leaves.get(name) as Tensor) : (leaves.get(name) as Tensor),
+      ),
+    );
   const grad = stackOf(grads);
   const momentum = tf.add(tf.mul(state.momenta[key], 0.95), grad);
   const direction = orthogonalize(tf.add(grad, tf.mul(momentum, 0.95)));
   const rate = tf.mul(args.learningRate, 0.2 * Math.sqrt(columns));
   const value = stackOf(params);
-  const decayed = config.weightDecay ? tf.mul(value, tf.sub(1, tf.mul(args.learningRate, config.weightDecay))) : value;
+  const decayed = config.weightDecay
+    ? tf.mul(value, tf.sub(1, tf.mul(args.learningRate, config.weightDecay)))
+    : value;
   const updated = tf.unstack(tf.sub(decayed, tf.mul(direction, rate)), 0);
   group.forEach(({ name, flipped }, i) => out.set(name, flipped ? tf.transpose(updated[i]) : updated[i]));
   return momentum;

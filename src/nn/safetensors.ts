@@ -4,17 +4,28 @@ import { itemSize, sizeOf, type DType, type NdArray, type Storage } from "../cor
 import { fail } from "../core/errors.ts";
 
 const codes: Partial<Record<DType, string>> = {
-  float64: "F64", float32: "F32", int64: "I64", uint64: "U64", int32: "I32", uint32: "U32",
-  int16: "I16", uint16: "U16", int8: "I8", uint8: "U8", bool: "BOOL",
+  float64: "F64",
+  float32: "F32",
+  int64: "I64",
+  uint64: "U64",
+  int32: "I32",
+  uint32: "U32",
+  int16: "I16",
+  uint16: "U16",
+  int8: "I8",
+  uint8: "U8",
+  bool: "BOOL",
 };
-const dtypes = new Map(Object.entries(codes).map(([dtype, code]) => [code as string, dtype as DType]));
+const dtypes = new Map(Object.entries(codes).map(([dtype, code]) => [code, dtype as DType]));
 
 /** Named tensors and string metadata to bytes; wide types first so that every tensor is aligned. */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, NdArray>,
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
-  const ordered = [...tensors].sort(([a, x], [b, y]) => itemSize(y.dtype) - itemSize(x.dtype) || (a < b ? -1 : 1));
+  const ordered = [...tensors].sort(
+    ([a, x], [b, y]) => itemSize(y.dtype) - itemSize(x.dtype) || (a < b ? -1 : 1),
+  );
   const header: Record<string, unknown> = { __metadata__: metadata };
   let offset = 0;
   for (const [name, array] of ordered) {
@@ -58,8 +69,17 @@ function readEntry(bytes: Uint8Array, base: number, entry: Entry): NdArray | und
   if (end - start !== sizeOf(entry.shape) * itemSize(dtype)) return undefined;
   const copy = Uint8Array.from(bytes.subarray(base + start, base + end)).buffer;
   const views = {
-    float64: Float64Array, float32: Float32Array, int64: BigInt64Array, uint64: BigUint64Array, int32: Int32Array,
-    uint32: Uint32Array, int16: Int16Array, uint16: Uint16Array, int8: Int8Array, uint8: Uint8Array, bool: Uint8Array,
+    float64: Float64Array,
+    float32: Float32Array,
+    int64: BigInt64Array,
+    uint64: BigUint64Array,
+    int32: Int32Array,
+    uint32: Uint32Array,
+    int16: Int16Array,
+    uint16: Uint16Array,
+    int8: Int8Array,
+    uint8: Uint8Array,
+    bool: Uint8Array,
   } as const;
   return { dtype, shape: entry.shape, data: new views[dtype](copy) as Storage };
 }
@@ -87,6 +107,7 @@ export function decodeSafetensors(
     tensors.set(name, array);
     total += array.data.byteLength;
   }
-  if (8 + length + total !== bytes.length) corrupt(file, `${bytes.length - 8 - length - total} trailing bytes`);
+  if (8 + length + total !== bytes.length)
+    corrupt(file, `${bytes.length - 8 - length - total} trailing bytes`);
   return { tensors, metadata: metadata as Record<string, string> };
 }

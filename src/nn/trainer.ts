@@ -19,7 +19,11 @@ export interface TrainState<P> {
 export interface TrainStep<P, B> {
   init(params: Host<P>): TrainState<Host<P>>;
   /** Consumes `state` (its buffers are reused) and returns the next one with scalar metrics. @throws NOT_FINITE */
-  step(state: TrainState<Host<P>>, batch: Host<B>, learningRate: number): Promise<{
+  step(
+    state: TrainState<Host<P>>,
+    batch: Host<B>,
+    learningRate: number,
+  ): Promise<{
     state: TrainState<Host<P>>;
     metrics: Record<string, number>;
   }>;
@@ -37,7 +41,11 @@ export function makeTrainStep<P, B>(options: {
   type In = { params: P; average: P; optimizer: OptimizerState<Tensor>; batch: B; learningRate: Tensor };
   const compiled = jit(
     (input: In) => {
-      const { grads, loss: value, metrics } = valueAndGrad((params: P) => loss(params, input.batch), input.params);
+      const {
+        grads,
+        loss: value,
+        metrics,
+      } = valueAndGrad((params: P) => loss(params, input.batch), input.params);
       const next = updateParams({
         params: input.params,
         grads,

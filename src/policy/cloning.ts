@@ -1,6 +1,6 @@
 /** @file Behaviour cloning: regress the policy's mean action on recorded actions. */
 
-import { tf, type Host, type Tensor } from "../engine/jit.ts";
+import { tf, type Tensor } from "../engine/jit.ts";
 import type { NdArray } from "../core/ndarray.ts";
 import type { LossResult } from "../nn/gradients.ts";
 import { makeTrainStep, type TrainState } from "../nn/trainer.ts";
@@ -25,7 +25,11 @@ type Actor<T> = Pick<ActorCriticParams<T>, "actor">;
 export function makeCloner(policy: ActorCritic, options: { weightDecay: number }): Cloner {
   const { logStd, critic } = policy.params();
   const loss = (p: Actor<Tensor>, batch: CloningBatch<Tensor>): LossResult => {
-    const whole = { actor: p.actor, logStd: tf.zerosLike(tf.slice(batch.actions, [0, 0], [1, -1])), critic: {} };
+    const whole = {
+      actor: p.actor,
+      logStd: tf.zerosLike(tf.slice(batch.actions, [0, 0], [1, -1])),
+      critic: {},
+    };
     const mean = tf.tanh(actionDistribution(whole as never, batch.observations).mean);
     return { loss: tf.mean(tf.square(tf.sub(mean, batch.actions))) };
   };
@@ -34,13 +38,13 @@ export function makeCloner(policy: ActorCritic, options: { weightDecay: number }
     loss,
     optimizer: { kind: "adamw", weightDecay: options.weightDecay, clipNorm: 1 },
   });
-  let state = step.init({ actor: policy.params().actor } as never) as unknown as TrainState<Actor<NdArray>>;
+  let state = step.init({ actor: policy.params().actor }) as unknown as TrainState<Actor<NdArray>>;
   const use = (): void => policy.setParams({ actor: state.params.actor, logStd, critic });
   use();
   return {
     async step(batch, learningRate) {
-      const result = await step.step(state as never, batch as unknown as Host<CloningBatch<Tensor>>, learningRate);
-      state = result.state as unknown as typeof state;
+      const result = await step.step(state, batch, learningRate);
+      state = result.state;
       use();
       return result.metrics;
     },

@@ -24,7 +24,11 @@ export interface ScoreSummary {
 }
 
 /** What is told of every step: the batch, the actions that led to it, and which rows were stepped. */
-export type StepWatcher = (batch: StepBatch<NdArray<"float32">>, actions: NdArray<"float32">, running: NdArray<"bool">) => void;
+export type StepWatcher = (
+  batch: StepBatch<NdArray<"float32">>,
+  actions: NdArray<"float32">,
+  running: NdArray<"bool">,
+) => void;
 
 /**
  * One episode per row of a primitive env (autoreset "disabled"), started from `seed` (row i: seed + i).
@@ -46,7 +50,12 @@ export async function evaluatePolicy(options: {
   const begins = zeros("bool", [numEnvs]);
   running.data.fill(1);
   begins.data.fill(1);
-  const scores = Array.from({ length: numEnvs }, () => ({ return: 0, length: 0, terminated: false, truncated: false }));
+  const scores = Array.from({ length: numEnvs }, () => ({
+    return: 0,
+    length: 0,
+    terminated: false,
+    truncated: false,
+  }));
   for (let left = numEnvs; left > 0;) {
     const { actions } = await policy.act(observations, begins, rng ? { rng } : { deterministic: true });
     const batch = await env.step(actions, running);

@@ -43,7 +43,11 @@ export function actionDistribution(p: ActorCriticParams<Tensor>, observations: T
 }
 
 /** Value estimates [B] for observations [B, F]. */
-export function stateValue(p: ActorCriticParams<Tensor>, config: ActorCriticConfig, observations: Tensor): Tensor {
+export function stateValue(
+  p: ActorCriticParams<Tensor>,
+  config: ActorCriticConfig,
+  observations: Tensor,
+): Tensor {
   return tf.mul(tf.reshape(mlp(p.critic, observations, tf.elu), [-1]), config.valueScale);
 }
 
@@ -83,7 +87,11 @@ function compileActorCritic(config: ActorCriticConfig) {
   };
 }
 
-function wrap(config: ActorCriticConfig, initial: ActorCriticParams<NdArray>, compiled: Compiled): ActorCritic {
+function wrap(
+  config: ActorCriticConfig,
+  initial: ActorCriticParams<NdArray>,
+  compiled: Compiled,
+): ActorCritic {
   let params = initial;
   return {
     config,

@@ -53,7 +53,12 @@ interface Trial {
 }
 
 /** One imagined rollout of S sequences per row; the first `policySamples` follow the policy when `usePolicy`. */
-async function tryOut(parts: PlannerParts, start: LatentState, plan: Plan, options: { rng: Rng; usePolicy: boolean }): Promise<Trial> {
+async function tryOut(
+  parts: PlannerParts,
+  start: LatentState,
+  plan: Plan,
+  options: { rng: Rng; usePolicy: boolean },
+): Promise<Trial> {
   const { model, policy, config } = parts;
   const { samples, horizon } = config;
   const size = model.actionSpec.names.length;
@@ -69,7 +74,9 @@ async function tryOut(parts: PlannerParts, start: LatentState, plan: Plan, optio
   for (let h = 0; h < horizon; h++) {
     const actions = zeros("float32", [total, size]);
     options.rng.fillNormal(noise);
-    const guided = options.usePolicy ? (await policy.act(model.features(state), begins, { rng: options.rng })).actions.data : undefined;
+    const guided = options.usePolicy
+      ? (await policy.act(model.features(state), begins, { rng: options.rng })).actions.data
+      : undefined;
     for (let i = 0; i < total; i++) {
       const fromPolicy = guided !== undefined && i % samples < config.policySamples;
       for (let a = 0; a < size; a++) {
@@ -132,7 +139,9 @@ async function planAll(parts: PlannerParts, plan: Plan, rng: Rng): Promise<void>
   const stride = config.horizon * size;
   for (let start = 0; start < rowCount; start += group) {
     const end = Math.min(start + group, rowCount);
-    const part = Object.fromEntries(Object.entries(state).map(([name, array]) => [name, rows(array, start, end)]));
+    const part = Object.fromEntries(
+      Object.entries(state).map(([name, array]) => [name, rows(array, start, end)]),
+    );
     const padded = padRows(part, Math.min(group, rowCount));
     const local = emptyPlan(Math.min(group, rowCount) * stride, config.initialStd);
     local.mean.set(plan.mean.subarray(start * stride, end * stride));
@@ -174,7 +183,10 @@ export function makePlanner(parts: PlannerParts): Policy<NdArray<"float32">> {
       }
       const actions = zeros("float32", [count, size]);
       for (let n = 0; n < count; n++) {
-        actions.data.set(plan.mean.subarray(n * stride + age * size, n * stride + (age + 1) * size), n * size);
+        actions.data.set(
+          plan.mean.subarray(n * stride + age * size, n * stride + (age + 1) * size),
+          n * size,
+        );
       }
       age++;
       return { actions };

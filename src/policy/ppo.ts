@@ -1,12 +1,18 @@
 /** @file PPO with a clipped ratio; the same update for rollouts of a simulator and of a dream. */
 
-import { tf, type Host, type Tensor } from "../engine/jit.ts";
+import { tf, type Tensor } from "../engine/jit.ts";
 import { ndarray, scalar, takeRows, type NdArray } from "../core/ndarray.ts";
 import type { Rng } from "../core/rng.ts";
 import type { LossResult } from "../nn/gradients.ts";
 import { makeTrainStep, type TrainState } from "../nn/trainer.ts";
 import { gaussianEntropy, logProbability } from "./distributions.ts";
-import { actionDistribution, stateValue, type ActorCritic, type ActorCriticConfig, type ActorCriticParams } from "./networks.ts";
+import {
+  actionDistribution,
+  stateValue,
+  type ActorCritic,
+  type ActorCriticConfig,
+  type ActorCriticParams,
+} from "./networks.ts";
 import { generalizedAdvantages, normalizeAdvantages } from "./returns.ts";
 import type { Rollout } from "./rollout.ts";
 
@@ -48,11 +54,17 @@ function ppoLoss(network: ActorCriticConfig, config: PpoConfig) {
     const clipped = tf.clipByValue(ratio, 1 - config.clip, 1 + config.clip);
     const surrogate = tf.minimum(tf.mul(ratio, batch.advantages), tf.mul(clipped, batch.advantages));
     const policyLoss = tf.neg(weightedMean(surrogate, batch.weights));
-    const error = tf.div(tf.sub(stateValue(p, network, batch.observations), batch.returns), network.valueScale);
+    const error = tf.div(
+      tf.sub(stateValue(p, network, batch.observations), batch.returns),
+      network.valueScale,
+    );
     const valueLoss = weightedMean(tf.square(error), batch.weights);
     const entropy = gaussianEntropy(distribution);
     const kl = weightedMean(tf.sub(tf.sub(ratio, 1), logRatio), batch.weights);
-    const clipFraction = weightedMean(tf.cast(tf.greater(tf.abs(tf.sub(ratio, 1)), config.clip), "float32"), batch.weights);
+    const clipFraction = weightedMean(
+      tf.cast(tf.greater(tf.abs(tf.sub(ratio, 1)), config.clip), "float32"),
+      batch.weights,
+    );
     const objective = tf.sub(policyLoss, tf.mul(entropy, config.entropyCoefficient));
     const loss = tf.add(valueLoss, tf.mul(objective, batch.policyWeight)) as Tensor;
     return { loss, metrics: { policyLoss, valueLoss, entropy, kl, clipFraction } };
@@ -78,7 +90,7 @@ export interface PpoLearner {
 type Columns = Omit<Minibatch<NdArray>, "policyWeight">;
 
 function minibatchOf(data: Columns, indices: Int32Array, policyWeight: NdArray): Minibatch<NdArray> {
-  const picked = Object.entries(data).map(([name, array]) => [name, takeRows(array as NdArray, indices)]);
+  const picked = Object.entries(data).map(([name, array]) => [name, takeRows(array, indices)]);
   return { ...(Object.fromEntries(picked) as Columns), policyWeight };
 }
 
@@ -129,7 +141,7 @@ export function makePpo(policy: ActorCritic, config: PpoConfig): PpoLearner {
     loss: ppoLoss(policy.config, config),
     optimizer: { kind: "adamw", beta2: 0.999, clipNorm: config.clipNorm },
   });
-  let state = step.init(policy.params() as never) as unknown as TrainState<ActorCriticParams<NdArray>>;
+  let state = step.init(policy.params()) as unknown as TrainState<ActorCriticParams<NdArray>>;
   policy.setParams(state.params);
   return {
     state: () => state,
@@ -149,8 +161,8 @@ export function makePpo(policy: ActorCritic, config: PpoConfig): PpoLearner {
         let kl = 0;
         for (let m = 0; m < config.minibatches; m++) {
           const batch = minibatchOf(data, order.subarray(m * size, (m + 1) * size), policyWeight);
-          const result = await step.step(state as never, batch as unknown as Host<Minibatch<Tensor>>, learningRate);
-          state = result.state as unknown as typeof state;
+          const result = await step.step(state, batch, learningRate);
+          state = result.state;
           for (const [name, value] of Object.entries(result.metrics)) sums[name] = (sums[name] ?? 0) + value;
           kl += result.metrics.kl / config.minibatches;
           updates++;

@@ -80,13 +80,21 @@ export function infoAt(batch: StepBatch<unknown>, name: string, row: number): nu
   return Number("data" in values ? values.data[row] : values[row]);
 }
 
-async function finalValues(batch: StepBatch<NdArray<"float32">>, policy: ActorCritic): Promise<Float32Array | undefined> {
+async function finalValues(
+  batch: StepBatch<NdArray<"float32">>,
+  policy: ActorCritic,
+): Promise<Float32Array | undefined> {
   const ended = batch.finalMask?.data.some((flag) => flag === 1);
   if (!ended || batch.finalObservations === undefined) return undefined;
   return (await policy.values(batch.finalObservations)).data;
 }
 
-function recordStep(rollout: Rollout, t: number, batch: StepBatch<NdArray<"float32">>, cursor: RolloutCursor): void {
+function recordStep(
+  rollout: Rollout,
+  t: number,
+  batch: StepBatch<NdArray<"float32">>,
+  cursor: RolloutCursor,
+): void {
   const { rows } = rollout;
   for (let i = 0; i < rows; i++) {
     const at = t * rows + i;
@@ -137,7 +145,8 @@ export async function collectRollout(options: {
     const batch = await env.step(decision.actions);
     recordStep(rollout, t, batch, cursor);
     const finals = await finalValues(batch, policy);
-    for (let i = 0; i < rows; i++) if (finals && rollout.ends[t * rows + i]) rollout.nextValues[t * rows + i] = finals[i];
+    for (let i = 0; i < rows; i++)
+      if (finals && rollout.ends[t * rows + i]) rollout.nextValues[t * rows + i] = finals[i];
     cursor.observations = copied(batch.observations);
   }
   const last = (await policy.values(cursor.observations)).data;

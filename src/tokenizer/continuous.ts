@@ -166,11 +166,11 @@ async function inChunks<D extends "float32" | "uint8", E extends "float32" | "ui
     const size = paddedRows(end - start);
     if (size > end - start) {
       const padded = zeros(input.dtype, [size, ...input.shape.slice(1)]);
-      padded.data.set(chunk.data as never);
-      chunk = padded as NdArray<D>;
+      padded.data.set(chunk.data);
+      chunk = padded;
     }
     const result = await fn(chunk);
-    out.data.set(result.data.subarray(0, (end - start) * stride) as never, start * stride);
+    out.data.set(result.data.subarray(0, (end - start) * stride), start * stride);
   }
   return out;
 }
@@ -199,12 +199,12 @@ export function makeContinuousTokenizer(options: {
     hash,
     encode: (frames) =>
       inChunks(frames, zeros("float32", [frames.shape[0], width]), async (chunk) => {
-        const { latents } = await coder.encode({ ...weights, frames: chunk } as never);
+        const { latents } = await coder.encode({ ...weights, frames: chunk });
         return latents as NdArray<"float32">;
       }),
     decode: (latents) =>
       inChunks(latents, zeros("uint8", [latents.shape[0], config.size, config.size, 3]), async (chunk) => {
-        const { frames } = await coder.decode({ ...weights, latents: chunk } as never);
+        const { frames } = await coder.decode({ ...weights, latents: chunk });
         return frames as NdArray<"uint8">;
       }),
   };

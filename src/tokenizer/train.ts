@@ -2,12 +2,18 @@
 
 import type { Host, Tensor } from "../engine/jit.ts";
 import { ndarray, zeros, type NdArray } from "../core/ndarray.ts";
-import { Rng } from "../core/rng.ts";
+import type { Rng } from "../core/rng.ts";
 import { makeTrainStep, weightsOf, type TrainState } from "../nn/trainer.ts";
 import type { OptimizerConfig } from "../nn/optimizers.ts";
 import {
-  continuousLoss, initContinuous, makeContinuousTokenizer, tokensOf, type ContinuousBatch, type ContinuousConfig,
-  type ContinuousParams, type LatentNormalizer,
+  continuousLoss,
+  initContinuous,
+  makeContinuousTokenizer,
+  tokensOf,
+  type ContinuousBatch,
+  type ContinuousConfig,
+  type ContinuousParams,
+  type LatentNormalizer,
 } from "./continuous.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -23,7 +29,10 @@ export interface TokenizerTrainer {
   state(): TrainState<ContinuousParams<NdArray>>;
   load(state: TrainState<ContinuousParams<NdArray>>): void;
   /** The moving average's weights with a normalizer fitted on `sample` random frames. */
-  finish(sample: number, rng: Rng): Promise<{ params: ContinuousParams<NdArray>; normalizer: LatentNormalizer }>;
+  finish(
+    sample: number,
+    rng: Rng,
+  ): Promise<{ params: ContinuousParams<NdArray>; normalizer: LatentNormalizer }>;
 }
 
 /** Draw `out`'s number of frames at random. */
@@ -80,7 +89,7 @@ export function makeTokenizerTrainer(options: {
     optimizer: options.optimizer,
     averageDecay: options.averageDecay,
   });
-  let state = step.init(initContinuous(options.rng, config) as never);
+  let state = step.init(initContinuous(options.rng, config));
   const frames = zeros("uint8", [batchSize, config.size, config.size, 3]);
   const noise = zeros("float32", [batchSize, tokensOf(config), config.channels]);
   const reference = zeros("uint8", [Math.min(1024, source.count), config.size, config.size, 3]);
@@ -94,12 +103,15 @@ export function makeTokenizerTrainer(options: {
       state = result.state;
       return { ...result.metrics, psnr: 10 * Math.log10(4 / result.metrics.mse) };
     },
-    state: () => state as never,
+    state: () => state,
     load: (next) => void (state = next as never),
     async finish(sample, rng) {
       const params = weightsOf(state) as unknown as ContinuousParams<NdArray>;
       const width = tokensOf(config) * config.channels;
-      const identity = { mean: zeros("float32", [width]), scale: ndarray("float32", [], new Float32Array([1])) };
+      const identity = {
+        mean: zeros("float32", [width]),
+        scale: ndarray("float32", [], new Float32Array([1])),
+      };
       const raw = makeContinuousTokenizer({ config, params, normalizer: identity, hash: "unfinished" });
       const drawn = zeros("uint8", [Math.min(sample, source.count), config.size, config.size, 3]);
       const latents = await raw.encode(drawFrames(source, rng, drawn));

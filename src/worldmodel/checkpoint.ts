@@ -1,18 +1,33 @@
 /** @file The world model on disk: weights of all members, config, normalizers, action spec, and the tokenizer's hash. */
 
-import type { NdArray } from "../core/ndarray.ts";
 import { fail } from "../core/errors.ts";
 import { Rng } from "../core/rng.ts";
 import { loadCheckpoint, restoreParams, saveCheckpoint } from "../nn/checkpoint.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { initDenoiser, type DenoiserConfig, type DenoiserParams } from "./denoiser.ts";
-import { makeLatentWorldModel, type LatentModelParts, type LatentWorldModel, type Normalizers } from "./latent-model.ts";
+import { initDenoiser, type DenoiserConfig } from "./denoiser.ts";
+import {
+  makeLatentWorldModel,
+  type LatentModelParts,
+  type LatentWorldModel,
+  type Normalizers,
+} from "./latent-model.ts";
 import type { ActionSpec } from "./worldmodel.ts";
 
 /** Write a world model; returns the checkpoint's hash. */
-export function saveLatentModel(path: string, parts: Omit<LatentModelParts, "tokenizer" | "termination">, tokenizerHash: string): string {
+export function saveLatentModel(
+  path: string,
+  parts: Omit<LatentModelParts, "tokenizer" | "termination">,
+  tokenizerHash: string,
+): string {
   const { config, members, normalizers, actionSpec } = parts;
-  const meta = { kind: "latent-world-model", config, normalizers, actionSpec, tokenizerHash, members: members.length };
+  const meta = {
+    kind: "latent-world-model",
+    config,
+    normalizers,
+    actionSpec,
+    tokenizerHash,
+    members: members.length,
+  };
   return saveCheckpoint(path, { members }, meta);
 }
 
@@ -37,7 +52,7 @@ export function loadLatentModel(
   }
   const config = meta.config as DenoiserConfig;
   const like = Array.from({ length: meta.members as number }, () => initDenoiser(Rng.fromSeed(0), config));
-  const { members } = restoreParams({ members: like }, tensors, path) as { members: DenoiserParams<NdArray>[] };
+  const { members } = restoreParams({ members: like }, tensors, path);
   const { normalizers, actionSpec } = meta as unknown as { normalizers: Normalizers; actionSpec: ActionSpec };
   return makeLatentWorldModel({ config, members, normalizers, actionSpec, tokenizer, ...options });
 }

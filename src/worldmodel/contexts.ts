@@ -54,7 +54,11 @@ export interface ContextOptions {
 }
 
 /** Draws start states from a replay; never a state after an episode's end. */
-export function makeReplayContexts(model: LatentWorldModel, replay: LatentReplay, options: ContextOptions = {}) {
+export function makeReplayContexts(
+  model: LatentWorldModel,
+  replay: LatentReplay,
+  options: ContextOptions = {},
+) {
   return {
     sample(count: number, rng: Rng): LatentState {
       const batch = replay.sample({

@@ -11,7 +11,17 @@ import type { NdArray } from "../core/ndarray.ts";
 import { fail } from "../core/errors.ts";
 import type { Rng } from "../core/rng.ts";
 import {
-  initLinear, initMlp, initNorm, linear, mlp, normalInit, rmsNorm, timeEmbedding, type Linear, type Mlp, type Norm,
+  initLinear,
+  initMlp,
+  initNorm,
+  linear,
+  mlp,
+  normalInit,
+  rmsNorm,
+  timeEmbedding,
+  type Linear,
+  type Mlp,
+  type Norm,
 } from "../nn/layers.ts";
 import { initBlocks, transformer, type Blocks } from "../nn/transformer.ts";
 
@@ -86,8 +96,8 @@ export function initDenoiser(rng: Rng, config: DenoiserConfig): DenoiserParams<N
 /** Context latents [B, K, N·C] to tokens [B, N, K·C]. */
 function stackChannels(latents: Tensor, config: DenoiserConfig): Tensor {
   const [batch, frames] = latents.shape;
-  const grid = tf.reshape(latents, [batch, frames as number, config.tokens, config.channels]);
-  return tf.reshape(tf.transpose(grid, [0, 2, 1, 3]), [batch, config.tokens, (frames as number) * config.channels]);
+  const grid = tf.reshape(latents, [batch, frames, config.tokens, config.channels]);
+  return tf.reshape(tf.transpose(grid, [0, 2, 1, 3]), [batch, config.tokens, frames * config.channels]);
 }
 
 /** Last row of the time axis of x [B, K, D]. */
@@ -116,14 +126,20 @@ export function denoise(
   const batch = context.latents.shape[0];
   const { tokens, channels, dim, contextLength, actionSize, stateSize } = config;
   const stacked = stackChannels(context.latents, config);
-  const input = noised ? tf.concat([stacked, tf.reshape(noised.latent, [batch, tokens, channels])], -1) : stacked;
+  const input = noised
+    ? tf.concat([stacked, tf.reshape(noised.latent, [batch, tokens, channels])], -1)
+    : stacked;
   const facts = [
     tf.reshape(context.actions, [batch, contextLength * actionSize]),
     tf.reshape(context.states, [batch, contextLength * stateSize]),
     ...(noised ? [timeEmbedding(noised.time, TIME_FEATURES)] : []),
   ];
   const condition = tf.reshape(mlp(p.condition, tf.concat(facts, -1)), [batch, 1, dim]);
-  const withReadout = tf.pad(linear(p.embed, input), [[0, 0], [0, 1], [0, 0]]);
+  const withReadout = tf.pad(linear(p.embed, input), [
+    [0, 0],
+    [0, 1],
+    [0, 0],
+  ]);
   const embedded = tf.add(tf.add(withReadout, p.positions), condition);
   const hidden = rmsNorm(p.norm, transformer(p.blocks, embedded, { heads: config.heads }).output);
   const change = linear(p.output, tf.slice(hidden, [0, 0, 0], [batch, tokens, dim]));

@@ -40,7 +40,8 @@ export async function imagineActions(
   let state = start;
   for (let h = 0; h < steps; h++) {
     const now = zeros("float32", [batch, size]);
-    for (let b = 0; b < batch; b++) now.data.set(actions.data.subarray((b * steps + h) * size, (b * steps + h + 1) * size), b * size);
+    for (let b = 0; b < batch; b++)
+      now.data.set(actions.data.subarray((b * steps + h) * size, (b * steps + h + 1) * size), b * size);
     const prediction = await model.step(state, now, rng);
     state = prediction.state;
     await onStep(h, prediction);
@@ -73,7 +74,10 @@ function meanPsnr(a: Uint8Array, b: Uint8Array, count: number): number {
 }
 
 /** Random windows that stay within an episode for `horizon` steps after the present. */
-export function drawSegments(replay: LatentReplay, options: { count: number; horizon: number; rng: Rng }): Segment[] {
+export function drawSegments(
+  replay: LatentReplay,
+  options: { count: number; horizon: number; rng: Rng },
+): Segment[] {
   const { count, horizon, rng } = options;
   const long = replay.episodes.filter((episode) => episode.length > horizon);
   return Array.from({ length: count }, () => {
@@ -105,7 +109,11 @@ function meanFrameOf(frames: NdArray<"uint8">): Uint8Array {
 }
 
 /** Mean and 95 % percentile-bootstrap interval of the mean. */
-export function bootstrapMean(values: readonly number[], rng: Rng, draws = 1000): [mean: number, low: number, high: number] {
+export function bootstrapMean(
+  values: readonly number[],
+  rng: Rng,
+  draws = 1000,
+): [mean: number, low: number, high: number] {
   const n = values.length;
   const means = Array.from({ length: draws }, () => {
     let sum = 0;
@@ -119,7 +127,8 @@ export function bootstrapMean(values: readonly number[], rng: Rng, draws = 1000)
 function stateErrors(predicted: Observation, truth: NdArray<"float32">): number[] {
   const [batch, size] = truth.shape;
   const errors = new Array<number>(size).fill(0);
-  for (let i = 0; i < batch * size; i++) errors[i % size] += Math.abs(predicted.state.data[i] - truth.data[i]) / batch;
+  for (let i = 0; i < batch * size; i++)
+    errors[i % size] += Math.abs(predicted.state.data[i] - truth.data[i]) / batch;
   return errors;
 }
 
@@ -137,7 +146,7 @@ export async function openLoopScores(options: {
   const segments = drawSegments(replay, { count: windows, horizon: furthest, rng });
   const batch = replay.gather(segments, { context: model.contextLength, horizon: furthest });
   const start = contextState(model, batch);
-  const actions = presentActions(batch.transitions.action as NdArray<"float32">, model.contextLength);
+  const actions = presentActions(batch.transitions.action, model.contextLength);
   const order = Int32Array.from({ length: windows }, (_, i) => (i + 1 + Math.floor(windows / 2)) % windows);
   const decoded = async (sequence: NdArray<"float32">): Promise<Map<number, Observation>> => {
     const at = new Map<number, Observation>();
@@ -156,9 +165,10 @@ export async function openLoopScores(options: {
     const size = truth.data.length / windows;
     const gains = Array.from(
       { length: windows },
-      (_, row) => rowPsnr(own.frame.data, truth.data, row, size) - rowPsnr(other.frame.data, truth.data, row, size),
+      (_, row) =>
+        rowPsnr(own.frame.data, truth.data, row, size) - rowPsnr(other.frame.data, truth.data, row, size),
     );
-    const state = takeTimeRow(batch.observations.state as NdArray<"float32">, model.contextLength + horizon - 1);
+    const state = takeTimeRow(batch.observations.state, model.contextLength + horizon - 1);
     const rebuilt = await model.decode(await encodeFrames(model, truth, state));
     scores.push({
       horizon,
@@ -177,11 +187,16 @@ export async function openLoopScores(options: {
 function takeTimeRow(x: NdArray<"float32">, index: number): NdArray<"float32"> {
   const [batch, time, width] = x.shape;
   const out = zeros("float32", [batch, width]);
-  for (let b = 0; b < batch; b++) out.data.set(x.data.subarray((b * time + index) * width, (b * time + index + 1) * width), b * width);
+  for (let b = 0; b < batch; b++)
+    out.data.set(x.data.subarray((b * time + index) * width, (b * time + index + 1) * width), b * width);
   return out;
 }
 
-function encodeFrames(model: LatentWorldModel, frame: NdArray<"uint8">, state: NdArray<"float32">): Promise<LatentState> {
+function encodeFrames(
+  model: LatentWorldModel,
+  frame: NdArray<"uint8">,
+  state: NdArray<"float32">,
+): Promise<LatentState> {
   const [batch, ...shape] = frame.shape;
   const window = {
     frame: { ...frame, shape: [batch, 1, ...shape] },
@@ -203,7 +218,10 @@ const lateSteps = 2;
 const safeSteps = 15;
 
 /** Windows whose real crash comes at step 1–3, 4–8, 9–15, or not within 15 steps. */
-function crashSegments(replay: LatentReplay, options: { windows: number; rng: Rng }): Map<string, { segment: Segment; step: number }[]> {
+function crashSegments(
+  replay: LatentReplay,
+  options: { windows: number; rng: Rng },
+): Map<string, { segment: Segment; step: number }[]> {
   const { windows, rng } = options;
   const bins: [string, number, number][] = [
     ["1-3", 1, 3],
@@ -224,7 +242,10 @@ function crashSegments(replay: LatentReplay, options: { windows: number; rng: Rn
   const calm = replay.episodes.filter((episode) => episode.length > safeSteps + 1);
   const safe = Array.from({ length: calm.length === 0 ? 0 : windows }, () => {
     const { index, length } = calm[Math.floor(rng.random() * calm.length)];
-    return { segment: { episode: index, present: Math.floor(rng.random() * (length - safeSteps)) }, step: safeSteps };
+    return {
+      segment: { episode: index, present: Math.floor(rng.random() * (length - safeSteps)) },
+      step: safeSteps,
+    };
   });
   out.set("never", safe);
   return out;
@@ -245,9 +266,15 @@ export async function crashCalibration(options: {
   for (const [label, group] of crashSegments(replay, options)) {
     if (group.length === 0) continue;
     const horizon = Math.max(...group.map(({ step }) => step)) + (label === "never" ? 0 : lateSteps);
-    const batch = replay.gather(group.map(({ segment }) => segment), { context: model.contextLength, horizon });
-    const actions = presentActions(batch.transitions.action as NdArray<"float32">, model.contextLength);
-    holdLastAction(actions, group.map(({ step }) => step));
+    const batch = replay.gather(
+      group.map(({ segment }) => segment),
+      { context: model.contextLength, horizon },
+    );
+    const actions = presentActions(batch.transitions.action, model.contextLength);
+    holdLastAction(
+      actions,
+      group.map(({ step }) => step),
+    );
     const survival = new Float64Array(group.length).fill(1);
     await imagineActions(model, contextState(model, batch), actions, (h, { terminatedProbabilities }) => {
       group.forEach(({ step }, b) => {
@@ -258,7 +285,12 @@ export async function crashCalibration(options: {
     const crash = Array.from(survival, (alive) => 1 - alive);
     const mean = crash.reduce((a, b) => a + b, 0) / crash.length;
     const variance = crash.reduce((sum, p) => sum + (p - mean) ** 2, 0) / Math.max(1, crash.length - 1);
-    results.push({ label, probability: mean, standardError: Math.sqrt(variance / crash.length), windows: crash.length });
+    results.push({
+      label,
+      probability: mean,
+      standardError: Math.sqrt(variance / crash.length),
+      windows: crash.length,
+    });
   }
   return results;
 }
@@ -268,7 +300,8 @@ function holdLastAction(actions: NdArray<"float32">, steps: readonly number[]): 
   const [, length, size] = actions.shape;
   steps.forEach((step, b) => {
     for (let h = step; h < length; h++) {
-      for (let a = 0; a < size; a++) actions.data[(b * length + h) * size + a] = actions.data[(b * length + step - 1) * size + a];
+      for (let a = 0; a < size; a++)
+        actions.data[(b * length + h) * size + a] = actions.data[(b * length + step - 1) * size + a];
     }
   });
 }

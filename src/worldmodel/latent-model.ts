@@ -7,7 +7,14 @@ import type { Rng } from "../core/rng.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { shiftWindow, type DenoiserConfig, type DenoiserParams } from "./denoiser.ts";
 import { sampleNext } from "./flow.ts";
-import type { ActionSpec, LatentState, Observation, ObservationWindow, Prediction, WorldModel } from "./worldmodel.ts";
+import type {
+  ActionSpec,
+  LatentState,
+  Observation,
+  ObservationWindow,
+  Prediction,
+  WorldModel,
+} from "./worldmodel.ts";
 
 /** Statistics that the weights were trained with; they belong to the checkpoint. */
 export interface Normalizers {
@@ -47,7 +54,7 @@ function meanOf(tensors: readonly Tensor[]): Tensor {
 /** Root mean square distance of the members' next latents from their mean: [B], in standard deviations of the latents. */
 function disagreement(latents: readonly Tensor[], mean: Tensor): Tensor {
   if (latents.length === 1) return tf.zeros([mean.shape[0]]);
-  const squares = latents.map((latent) => tf.mean(tf.square(tf.sub(latent, mean)), -1) as Tensor);
+  const squares = latents.map((latent) => tf.mean(tf.square(tf.sub(latent, mean)), -1));
   return tf.sqrt(tf.div(tf.addN(squares), latents.length - 1));
 }
 
@@ -62,7 +69,7 @@ function compileStep(config: DenoiserConfig, termination: "mean" | "max") {
       const context = { latents: input.latents, states: input.states, actions };
       const outcomes = input.members.map((member) => sampleNext(member, config, context, input.noise));
       const latent = meanOf(outcomes.map((outcome) => outcome.latent));
-      const probabilities = outcomes.map((outcome) => tf.sigmoid(outcome.terminationLogit) as Tensor);
+      const probabilities = outcomes.map((outcome) => tf.sigmoid(outcome.terminationLogit));
       const terminated =
         termination === "max" ? probabilities.reduce((a, b) => tf.maximum(a, b)) : meanOf(probabilities);
       return {
@@ -145,7 +152,11 @@ class LatentModel implements WorldModel {
   }
 
   /** As `encode`, from latents float32 [B, T, N·C] that the same tokenizer gave. */
-  fromLatents(latents: NdArray<"float32">, states: NdArray<"float32">, actions: NdArray<"float32">): LatentState {
+  fromLatents(
+    latents: NdArray<"float32">,
+    states: NdArray<"float32">,
+    actions: NdArray<"float32">,
+  ): LatentState {
     const frames = this.contextLength;
     return {
       latents: fitWindow(latents, frames, "repeat"),
@@ -228,7 +239,8 @@ class LatentModel implements WorldModel {
     const { stateMean, stateScale } = this.#parts.normalizers;
     const size = stateMean.length;
     const out = zeros("float32", states.shape);
-    for (let i = 0; i < out.data.length; i++) out.data[i] = (states.data[i] - stateMean[i % size]) / stateScale[i % size];
+    for (let i = 0; i < out.data.length; i++)
+      out.data[i] = (states.data[i] - stateMean[i % size]) / stateScale[i % size];
     return out;
   }
 }
@@ -259,4 +271,3 @@ export function makeLatentWorldModel(parts: LatentModelParts): LatentWorldModel 
   }
   return new LatentModel(parts);
 }
-

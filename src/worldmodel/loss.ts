@@ -3,7 +3,12 @@
 import { tf, type Tensor } from "../engine/jit.ts";
 import type { LossResult } from "../nn/gradients.ts";
 import {
-  denoise, shiftWindow, type Context, type DenoiserConfig, type DenoiserParams, type Outcome,
+  denoise,
+  shiftWindow,
+  type Context,
+  type DenoiserConfig,
+  type DenoiserParams,
+  type Outcome,
 } from "./denoiser.ts";
 import { noiseLatent, sampleNext } from "./flow.ts";
 
@@ -90,18 +95,27 @@ export function windowLoss(config: DenoiserConfig, weights: LossWeights) {
     const steps = (batch.latents.shape[1] as number) - contextLength;
     const width = batch.latents.shape[2] as number;
     const rowCount = batch.latents.shape[0];
-    let latents: Tensor = tf.add(tf.slice(batch.latents, [0, 0, 0], [rowCount, contextLength, width]), batch.contextNoise);
+    let latents: Tensor = tf.add(
+      tf.slice(batch.latents, [0, 0, 0], [rowCount, contextLength, width]),
+      batch.contextNoise,
+    );
     let states: Tensor = tf.slice(batch.states, [0, 0, 0], [rowCount, contextLength, config.stateSize]);
-    const sums = { latent: tf.scalar(0), state: tf.scalar(0), reward: tf.scalar(0), termination: tf.scalar(0) } as Record<
-      keyof LossWeights,
-      Tensor
-    >;
+    const sums = {
+      latent: tf.scalar(0),
+      state: tf.scalar(0),
+      reward: tf.scalar(0),
+      termination: tf.scalar(0),
+    } as Record<keyof LossWeights, Tensor>;
     for (let h = 0; h < steps; h++) {
       const actions = tf.slice(batch.actions, [0, h, 0], [rowCount, contextLength, config.actionSize]);
       const target = frameAt(batch.latents, contextLength + h);
       const mask = columnAt(batch.mask, h);
       const ended = columnAt(batch.terminated, h);
-      const step = predict(p, config, { latents, states, actions }, batch, { target, index: h, last: h + 1 === steps });
+      const step = predict(p, config, { latents, states, actions }, batch, {
+        target,
+        index: h,
+        last: h + 1 === steps,
+      });
       const stateError = tf.sub(step.outcome.state, frameAt(batch.states, contextLength + h));
       const rewardError = tf.square(tf.sub(step.outcome.reward, columnAt(batch.rewards, h)));
       sums.latent = tf.add(sums.latent, maskedMean(step.latentError, mask));
@@ -115,9 +129,8 @@ export function windowLoss(config: DenoiserConfig, weights: LossWeights) {
       states = shiftWindow(states, step.outcome.state);
     }
     const names = Object.keys(sums) as (keyof LossWeights)[];
-    const terms = names.map((name) => tf.mul(sums[name], weights[name] / steps) as Tensor);
-    const metrics = Object.fromEntries(names.map((name) => [name, tf.div(sums[name], steps) as Tensor]));
+    const terms = names.map((name) => tf.mul(sums[name], weights[name] / steps));
+    const metrics = Object.fromEntries(names.map((name) => [name, tf.div(sums[name], steps)]));
     return { loss: tf.addN(terms), metrics };
   };
 }
-

@@ -1,6 +1,6 @@
 /** @file Training the denoiser ensemble on windows of encoded episodes. */
 
-import type { Host, Tensor } from "../engine/jit.ts";
+import type { Tensor } from "../engine/jit.ts";
 import { zeros, type NdArray } from "../core/ndarray.ts";
 import type { Rng } from "../core/rng.ts";
 import { makeTrainStep, weightsOf, type TrainState, type TrainStep } from "../nn/trainer.ts";
@@ -39,13 +39,13 @@ export function fitNormalizers(replay: LatentReplay, stateSize: number): Normali
   const rewards = { count: 0, sum: 0, squares: 0 };
   const terminal = { count: 0, sum: 0 };
   for (const episode of replay.episodes) {
-    const state = (episode.columns.state as NdArray<"float32">).data;
+    const state = episode.columns.state.data;
     for (let i = 0; i < state.length; i++) {
       sum[i % stateSize] += state[i];
       squares[i % stateSize] += state[i] ** 2;
     }
     rowsSeen += state.length / Math.max(1, stateSize);
-    const reward = (episode.columns.reward as NdArray<"float32">).data;
+    const reward = episode.columns.reward.data;
     const alive = episode.terminated ? reward.length - 1 : reward.length;
     for (let t = 0; t < alive; t++) {
       rewards.count++;
@@ -75,11 +75,11 @@ function windowBatch(
   options: { normalizers: Normalizers; contextNoise: number; rng: Rng },
 ): WindowBatch<NdArray> {
   const { normalizers, contextNoise, rng } = options;
-  const latents = batch.observations.latent as NdArray<"float32">;
+  const latents = batch.observations.latent;
   const [rowCount, time, width] = latents.shape;
   const [context, steps] = [config.contextLength, time - config.contextLength];
   const states = zeros("float32", [rowCount, time, config.stateSize]);
-  const raw = (batch.observations.state as NdArray<"float32">).data;
+  const raw = batch.observations.state.data;
   for (let i = 0; i < raw.length; i++) {
     const s = i % config.stateSize;
     states.data[i] = (raw[i] - normalizers.stateMean[s]) / normalizers.stateScale[s];
@@ -151,11 +151,11 @@ export function makeEnsembleTrainer(options: {
         recentEpisodes,
       });
       const prepared = windowBatch(batch, config, { normalizers, contextNoise, rng });
-      const result = await step.step(states[member], prepared as unknown as Host<WindowBatch<Tensor>>, learningRate);
+      const result = await step.step(states[member], prepared, learningRate);
       states[member] = result.state;
       return result.metrics;
     },
-    state: () => ({ members: states as never }),
+    state: () => ({ members: states }),
     load(next) {
       next.members.forEach((member, i) => (states[i] = member as never));
     },

@@ -81,7 +81,9 @@ describe("checkpoints", () => {
     const path = join(dir, "a.safetensors");
     saveCheckpoint(path, tree, {});
     const broken = { layer: { weight: { dtype: "float32", shape: [4], data: new Float32Array(2) } } };
-    expect(() => saveCheckpoint(join(dir, "a.safetensors", "inside"), broken, {})).toThrow(/IO_FAILED|RangeError/);
+    expect(() => saveCheckpoint(join(dir, "a.safetensors", "inside"), broken, {})).toThrow(
+      /IO_FAILED|RangeError/,
+    );
     expect(flattenTree(loadCheckpoint(path).tensors).size).toBe(2);
     expect(readdirSync(dir)).toEqual(["a.safetensors"]);
   });

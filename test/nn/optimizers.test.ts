@@ -1,20 +1,35 @@
 /** @file Optimizers against arithmetic done by hand, and the training step around them. */
 
 import { describe, expect, it } from "vitest";
-import { jit, tf, type Host, type Tensor } from "../../src/engine/jit.ts";
+import { jit, tf, type Tensor } from "../../src/engine/jit.ts";
 import { float32, scalar, zeros, type NdArray } from "../../src/core/ndarray.ts";
 import { Rng } from "../../src/core/rng.ts";
-import { initOptimizer, updateParams, type OptimizerConfig, type OptimizerState } from "../../src/nn/optimizers.ts";
+import {
+  initOptimizer,
+  updateParams,
+  type OptimizerConfig,
+  type OptimizerState,
+} from "../../src/nn/optimizers.ts";
 import { learningRateAt } from "../../src/nn/schedules.ts";
 import { makeTrainStep, weightsOf } from "../../src/nn/trainer.ts";
 
 type Params<T> = { weight: T; bias: T };
 
 function updateWith(config: OptimizerConfig) {
-  type In = { params: Params<Tensor>; grads: Params<Tensor>; state: OptimizerState<Tensor>; learningRate: Tensor };
+  type In = {
+    params: Params<Tensor>;
+    grads: Params<Tensor>;
+    state: OptimizerState<Tensor>;
+    learningRate: Tensor;
+  };
   const update = jit((input: In) => updateParams({ ...input, config }));
   return (params: Params<NdArray>, grads: Params<NdArray>, state: OptimizerState<NdArray>, rate: number) =>
-    update({ params, grads, state, learningRate: scalar(rate) } as unknown as Host<In>) as unknown as Promise<{
+    update({
+      params,
+      grads,
+      state,
+      learningRate: scalar(rate),
+    }) as unknown as Promise<{
       params: Params<NdArray>;
       state: OptimizerState<NdArray>;
     }>;
@@ -25,7 +40,13 @@ const grads = { weight: float32([0.1, 0.2, -0.3, 0.4, 0.5, -0.6], [2, 3]), bias:
 
 describe("AdamW", () => {
   it("takes the steps of its definition, bias correction and decoupled decay included", async () => {
-    const config: OptimizerConfig = { kind: "adamw", beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1 };
+    const config: OptimizerConfig = {
+      kind: "adamw",
+      beta1: 0.9,
+      beta2: 0.99,
+      epsilon: 1e-8,
+      weightDecay: 0.1,
+    };
     const update = updateWith(config);
     let state = initOptimizer(params, config);
     let now: Params<NdArray> = params;
@@ -51,10 +72,18 @@ describe("AdamW", () => {
 describe("Muon", () => {
   it("moves a matrix by a nearly orthogonal step of the stated size, whatever the gradient's scale", async () => {
     const config: OptimizerConfig = { kind: "muon" };
-    const big = { ...grads, weight: float32([...grads.weight.data].map((g) => Number(g) * 1000), [2, 3]) };
+    const big = {
+      ...grads,
+      weight: float32(
+        [...grads.weight.data].map((g) => Number(g) * 1000),
+        [2, 3],
+      ),
+    };
     for (const used of [grads, big]) {
       const out = await updateWith(config)(params, used, initOptimizer(params, config), 0.1);
-      const step = [...out.params.weight.data].map((value, i) => (Number(params.weight.data[i]) - Number(value)) / 0.1);
+      const step = [...out.params.weight.data].map(
+        (value, i) => (Number(params.weight.data[i]) - Number(value)) / 0.1,
+      );
       const scale = 0.2 * Math.sqrt(3);
       const rows = [step.slice(0, 3), step.slice(3)].map((row) => row.map((value) => value / scale));
       const dot = (a: number[], b: number[]): number => a.reduce((sum, value, i) => sum + value * b[i], 0);
@@ -79,22 +108,22 @@ describe("a training step", () => {
 
   it("fits a line, and its moving average lags behind", async () => {
     const line = makeLine(0.99);
-    let state = line.init(start as never);
+    let state = line.init(start);
     const x = zeros("float32", [32]);
     const rng = Rng.fromSeed(0);
     for (let i = 0; i < 300; i++) {
       rng.fillNormal(x.data);
       const y = float32([...x.data].map((value) => 2 * value - 1));
-      ({ state } = await line.step(state, { x, y } as never, 0.05));
+      ({ state } = await line.step(state, { x, y }, 0.05));
     }
-    expect(Number((state.params.slope as NdArray).data[0])).toBeCloseTo(2, 2);
-    expect(Math.abs(Number((weightsOf(state).slope as NdArray).data[0]) - 2)).toBeLessThan(0.3);
+    expect(Number(state.params.slope.data[0])).toBeCloseTo(2, 2);
+    expect(Math.abs(Number(weightsOf(state).slope.data[0]) - 2)).toBeLessThan(0.3);
     await line.dispose();
   });
 
   it("names the metric and the step when a loss is not finite, and leaves the first weights untouched", async () => {
     const line = makeLine(0);
-    const state = line.init(start as never);
+    const state = line.init(start);
     const batch = { x: float32([NaN]), y: float32([0]) };
     await expect(line.step(state, batch as never, 0.1)).rejects.toThrow(/NOT_FINITE.*line.*"loss".*step 1/);
     expect(start.slope.data[0]).toBe(0);

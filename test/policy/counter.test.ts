@@ -18,9 +18,13 @@ import { makeCounterEnv, makeCounterModel, zeroContexts } from "./counter.ts";
 type FeatureEnv = VectorEnv<NdArray<"float32">, NdArray<"float32">>;
 
 const config = { observationSize: 2, actionSize: 1, hidden: [16], initialLogStd: -1, valueScale: 1 };
-const makePolicy = (seed = 0): ActorCritic => makeActorCritic(config, initActorCritic(Rng.fromSeed(seed), config));
+const makePolicy = (seed = 0): ActorCritic =>
+  makeActorCritic(config, initActorCritic(Rng.fromSeed(seed), config));
 
-const dream = (length: number, options: { horizon?: number; probability?: number; soft?: boolean } = {}): FeatureEnv =>
+const dream = (
+  length: number,
+  options: { horizon?: number; probability?: number; soft?: boolean } = {},
+): FeatureEnv =>
   withAutoreset(
     makeImaginedEnv({
       model: makeCounterModel(length, options.probability),
@@ -31,10 +35,10 @@ const dream = (length: number, options: { horizon?: number; probability?: number
       seed: 1,
     }),
     "same-step",
-  ) as FeatureEnv;
+  );
 
 const real = (length: number, limit?: number): FeatureEnv =>
-  withAutoreset(makeCounterEnv({ numEnvs: 16, length, limit }), "same-step") as FeatureEnv;
+  withAutoreset(makeCounterEnv({ numEnvs: 16, length, limit }), "same-step");
 
 async function roll(env: FeatureEnv, steps: number, policy = makePolicy()): Promise<Rollout> {
   const cursor = await beginRollout(env, 3);

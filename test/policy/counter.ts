@@ -22,7 +22,11 @@ export interface CounterOptions {
 }
 
 /** The counter as a primitive vector env. */
-export function makeCounterEnv({ numEnvs, length, limit = Infinity }: CounterOptions): VectorEnv<Features, NdArray<"float32">> {
+export function makeCounterEnv({
+  numEnvs,
+  length,
+  limit = Infinity,
+}: CounterOptions): VectorEnv<Features, NdArray<"float32">> {
   const counts = new Float32Array(numEnvs);
   const steps = new Int32Array(numEnvs);
   const observe = (): Features => {
@@ -44,7 +48,12 @@ export function makeCounterEnv({ numEnvs, length, limit = Infinity }: CounterOpt
     },
     async step(actions, mask): Promise<StepBatch<Features>> {
       const flags = (): NdArray<"bool"> => zeros("bool", [numEnvs]);
-      const batch = { rewards: zeros("float64", [numEnvs]), terminations: flags(), truncations: flags(), valid: flags() };
+      const batch = {
+        rewards: zeros("float64", [numEnvs]),
+        terminations: flags(),
+        truncations: flags(),
+        valid: flags(),
+      };
       for (let i = 0; i < numEnvs; i++) {
         if (mask?.data[i] === 0) continue;
         counts[i] += actions.data[i];
@@ -111,5 +120,8 @@ export function makeCounterModel(length: number, probability?: number): WorldMod
 
 /** Every imagined episode begins at zero. */
 export const zeroContexts = {
-  sample: (count: number): LatentState => ({ count: zeros("float32", [count, 1]), step: zeros("float32", [count, 1]) }),
+  sample: (count: number): LatentState => ({
+    count: zeros("float32", [count, 1]),
+    step: zeros("float32", [count, 1]),
+  }),
 };

@@ -311,7 +311,8 @@ export class Guard {
     for (const who of this.attached) {
       if (who.session === undefined) continue;
       const own = reset?.who === who ? reset.id : undefined;
-      who.outlet.offer({ ...message, reset: own, applied, stopped: this.machine.stopReason });
+      const heard = this.machine.highestSeq(who.session.id);
+      who.outlet.offer({ ...message, reset: own, heard, applied, stopped: this.machine.stopReason });
     }
     if (this.applied !== undefined) this.applied = { ...this.applied, count: 0 };
   }

@@ -164,6 +164,11 @@ export class SafetyMachine {
     return { epoch, highestSeq: this.operators.highest(id) };
   }
 
+  /** Highest sequence number of a session that was judged; −1 before the first. */
+  highestSeq(id: string): number {
+    return this.operators.highest(id);
+  }
+
   /** An operator's connection is gone: if it was in control the robot stops now, not at the end of the lease. */
   closeSession(id: string, epoch: number, nowMs: number): void {
     this.operators.close(id, epoch);

@@ -65,6 +65,8 @@ export type RobotMessage =
       terminated: boolean;
       truncated: boolean;
       reset?: number;
+      /** Highest sequence number of this session that has been judged, carried out or not. */
+      heard: number;
       applied?: Applied;
       stopped?: StopReason;
     }

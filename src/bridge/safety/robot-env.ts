@@ -72,9 +72,8 @@ export class RobotEnv implements VectorEnv<RobotObservations, NdArray> {
       fail({ code: "RESET_NEEDED", what: "the robot's episode has not begun", fix: "await reset() first" });
     if (mask?.data[0] === 0) return { ...emptyStep(), observations: batchOf(before), infos: {} };
     const seq = this.act(actions, { stepSeconds: this.stepSeconds, observed: before.stamp });
-    const already = this.session.latest?.n ?? before.n;
     const observed = await this.session.next(
-      ({ n, applied, stopped }) => n > already && (applied?.seq === seq || stopped !== undefined),
+      ({ heard, applied, stopped }) => heard >= seq && (applied?.seq === seq || stopped !== undefined),
     );
     this.newest = observed;
     return stepOf(observed);

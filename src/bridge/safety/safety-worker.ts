@@ -5,6 +5,9 @@ import { setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import type { MessagePort } from "node:worker_threads";
 
+import { Metrics, metricsRoute } from "../metrics.ts";
+import { bridgeMetrics } from "../observe/bridge-metrics.ts";
+import { guardMetrics } from "../observe/guard-metrics.ts";
 import type { Listener, ListenerOptions } from "../server/listener.ts";
 import type { SafetyConfig } from "./channels.ts";
 import { monotonicClock } from "./device.ts";
@@ -60,7 +63,15 @@ async function main(): Promise<void> {
   const { config, device, listen, stopped } = (workerData as { data: SafetyWorkerData }).data;
   const raised = raisePriority();
   const tell = (message: WorkerMessage): void => host.postMessage(message);
-  const listener = { event: (event: GuardEvent) => tell({ type: "event", event }) };
+  const metrics = new Metrics();
+  const measure = guardMetrics(metrics);
+  const listener = {
+    event(event: GuardEvent) {
+      measure.event(event);
+      tell({ type: "event", event });
+    },
+    sent: measure.sent,
+  };
   const guard = new Guard({
     config,
     device: await makeDevice(device, monotonicClock),
@@ -85,7 +96,10 @@ async function main(): Promise<void> {
     else if (message.type === "release") guard.release();
     else void close().then(() => tell({ type: "closed" }));
   });
-  if (listen !== undefined) gate = await openGate(guard, listen);
+  if (listen !== undefined) {
+    const routes = { "/metrics": metricsRoute(metrics) };
+    gate = await openGate(guard, { ...listen, routes, onEvent: bridgeMetrics(metrics) });
+  }
   tell({ type: "ready", url: gate?.url, raised });
 }
 

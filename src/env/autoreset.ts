@@ -128,10 +128,10 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
   get actionSpace(): Space {
     return this.primitive.actionSpace;
   }
-  get render(): (() => Promise<readonly (Frame | undefined)[]>) | undefined {
+  get render(): ((mask?: Mask) => Promise<readonly (Frame | undefined)[]>) | undefined {
     return this.primitive.render?.bind(this.primitive);
   }
-  get renderSync(): (() => readonly (Frame | undefined)[]) | undefined {
+  get renderSync(): ((mask?: Mask) => readonly (Frame | undefined)[]) | undefined {
     return this.primitive.renderSync?.bind(this.primitive);
   }
 

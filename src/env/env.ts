@@ -180,9 +180,9 @@ export interface VectorEnv<O = ObservationBatch, A = NdArray> {
   /** `reset` and `step` without promises, present (both or neither) where nothing has to be waited for. */
   resetSync?(options?: VectorResetOptions): ResetBatch<O>;
   stepSync?(actions: A, mask?: NdArray<"bool">): StepBatch<O>;
-  /** One frame per sub-environment. */
-  render?(): Promise<readonly (Frame | undefined)[]>;
-  renderSync?(): readonly (Frame | undefined)[];
+  /** One frame per sub-environment; only those in `mask` need to be drawn. Frames are the caller's to keep. */
+  render?(mask?: NdArray<"bool">): Promise<readonly (Frame | undefined)[]>;
+  renderSync?(mask?: NdArray<"bool">): readonly (Frame | undefined)[];
   snapshot?(): Snapshot;
   restore?(snapshot: Snapshot): void;
   /** Idempotent. */

@@ -174,12 +174,12 @@ export class SyncVectorEnv implements VectorEnv<ObservationBatch, unknown> {
     copyRow(this.singleObservationSpace, this.#reset.observations, observation, i);
   }
 
-  async render(): Promise<readonly (Frame | undefined)[]> {
-    return this.renderSync();
+  async render(mask?: Mask): Promise<readonly (Frame | undefined)[]> {
+    return this.renderSync(mask);
   }
 
-  renderSync(): readonly (Frame | undefined)[] {
-    return this.envs.map((env) => env.render?.());
+  renderSync(mask?: Mask): readonly (Frame | undefined)[] {
+    return this.envs.map((env, i) => (mask?.data[i] === 0 ? undefined : env.render?.()));
   }
 
   #save(): Snapshot {

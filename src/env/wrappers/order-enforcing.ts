@@ -46,14 +46,14 @@ class OrderEnforcingWrapper extends VectorWrapper {
     return batch;
   }
 
-  override get render(): (() => Promise<readonly (Frame | undefined)[]>) | undefined {
+  override get render(): ((mask?: Mask) => Promise<readonly (Frame | undefined)[]>) | undefined {
     const render = super.render;
-    return render && (async () => (this.#check("render", undefined), render()));
+    return render && (async (mask) => (this.#check("render", mask), render(mask)));
   }
 
-  override get renderSync(): (() => readonly (Frame | undefined)[]) | undefined {
+  override get renderSync(): ((mask?: Mask) => readonly (Frame | undefined)[]) | undefined {
     const render = super.renderSync;
-    return render && (() => (this.#check("render", undefined), render()));
+    return render && ((mask) => (this.#check("render", mask), render(mask)));
   }
 
   override async close(): Promise<void> {

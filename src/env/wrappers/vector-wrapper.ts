@@ -31,6 +31,8 @@ export type StepPlan = Generator<InnerCall, StepBatch, StepBatch>;
 export interface WrapperSpaces {
   readonly observation?: Space;
   readonly action?: Space;
+  /** True: every call has to be awaited, even where the inner environment's needs not. */
+  readonly asynchronous?: boolean;
 }
 
 interface WrapperSnapshot {
@@ -67,7 +69,7 @@ export abstract class VectorWrapper implements AnyVectorEnv {
     this.singleActionSpace = spaces.action ?? env.singleActionSpace;
     this.observationSpace = spaces.observation?.batch(env.numEnvs) ?? env.observationSpace;
     this.actionSpace = spaces.action?.batch(env.numEnvs) ?? env.actionSpace;
-    if (env.stepSync !== undefined && env.resetSync !== undefined) {
+    if (spaces.asynchronous !== true && env.stepSync !== undefined && env.resetSync !== undefined) {
       this.stepSync = (actions, mask) => this.#stepNow(actions, mask);
       this.resetSync = (options) => this.afterReset(env.resetSync!(this.beforeReset(options)), options);
     }
@@ -83,10 +85,10 @@ export abstract class VectorWrapper implements AnyVectorEnv {
   get spec(): EnvSpec | undefined {
     return this.env.spec;
   }
-  get render(): (() => Promise<readonly (Frame | undefined)[]>) | undefined {
+  get render(): ((mask?: Mask) => Promise<readonly (Frame | undefined)[]>) | undefined {
     return this.env.render?.bind(this.env);
   }
-  get renderSync(): (() => readonly (Frame | undefined)[]) | undefined {
+  get renderSync(): ((mask?: Mask) => readonly (Frame | undefined)[]) | undefined {
     return this.env.renderSync?.bind(this.env);
   }
 

@@ -179,9 +179,10 @@ export class CartPoleVectorEnv implements VectorEnv<Observations, NdArray> {
     for (let k = 0; k < 4; k++) out[4 * i + k] = state[k * n + i];
   }
 
-  async render(): Promise<readonly Frame[]> {
+  async render(mask?: Mask): Promise<readonly (Frame | undefined)[]> {
     const canvas = makeCanvas(600, 400);
     return Array.from({ length: this.numEnvs }, (_, i) => {
+      if (mask?.data[i] === 0) return undefined;
       drawCartPole(canvas, this.state[i], this.state[2 * this.numEnvs + i]);
       return copyOf({ dtype: "uint8", shape: [400, 600, 3], data: canvas.data });
     });

@@ -1,0 +1,3 @@
+/** @file The public namespace `wrappers`: `wrappers.TimeLimit(env, { maxEpisodeSteps })` and the like. */
+
+export * as wrappers from "./all.ts";

@@ -3,6 +3,7 @@
 import { accessSync, constants, statfsSync } from "node:fs";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { delimiter, join } from "node:path";
+import type { DeviceReport } from "../engine/probe.ts";
 import { fail } from "../core/errors.ts";
 import { memory } from "../experiment/progress.ts";
 
@@ -12,14 +13,6 @@ export interface Check {
   readonly level: "ok" | "absent" | "failed";
   readonly detail: string;
   readonly fix?: string;
-}
-
-/** What the engine tells of one device. */
-export interface DeviceProbe {
-  readonly name: string;
-  readonly available: boolean;
-  readonly reason?: string;
-  readonly detail?: string;
 }
 
 /** What the machine is; injectable for tests. */
@@ -117,16 +110,16 @@ export function toolChecks(path?: string): Check[] {
   });
 }
 
-/** Devices as checks: the CPU has to work, the others may. */
-export function deviceChecks(probes: readonly DeviceProbe[]): Check[] {
-  return probes.map(({ name, available, reason = "", detail = "" }): Check => {
-    if (available) return { name: `device ${name}`, level: "ok", detail: detail === "" ? "works" : detail };
-    return {
-      name: `device ${name}`,
-      level: name === "cpu" ? "failed" : "absent",
-      detail: reason,
-      fix: detail === "" ? undefined : detail,
-    };
+/** Devices as checks: the CPU has to work, the others may. A reason ends in what to do about it. */
+export function deviceChecks(
+  reports: readonly Pick<DeviceReport, "name" | "available" | "reason" | "detail">[],
+): Check[] {
+  return reports.map((report): Check => {
+    const name = `device ${report.name}`;
+    if (report.available) return { name, level: "ok", detail: report.detail };
+    const [why, ...remedy] = report.reason.split("; ");
+    const fix = remedy.length === 0 ? undefined : remedy.join("; ");
+    return { name, level: report.name === "cpu" ? "failed" : "absent", detail: why, fix };
   });
 }
 
@@ -143,8 +136,13 @@ export function checksText(checks: readonly Check[]): string {
 }
 
 /** Print what this machine can do. @throws NOT_SUPPORTED when something that Reverie needs is missing */
-export function doctor(): void {
-  const checks = [...machineChecks(machineFacts(process.cwd())), ...toolChecks()];
+export async function doctor(): Promise<void> {
+  const { probeDevices } = await import("../engine/probe.ts");
+  const checks = [
+    ...machineChecks(machineFacts(process.cwd())),
+    ...deviceChecks(await probeDevices()),
+    ...toolChecks(),
+  ];
   process.stdout.write(`${checksText(checks)}\n`);
   const failed = checks.filter(({ level }) => level === "failed");
   if (failed.length === 0) return;

@@ -45,14 +45,14 @@ describe("the doctor", () => {
 
   it("needs the CPU device, and tells why the others do not work", () => {
     const checks = deviceChecks([
-      { name: "cpu", available: false, reason: "no onnxruntime-node" },
-      { name: "cuda", available: false, reason: "no driver" },
-      { name: "webgpu", available: true },
+      { name: "cpu", available: false, reason: "no onnxruntime-node; install it", detail: "" },
+      { name: "cuda", available: false, reason: "no driver", detail: "" },
+      { name: "webgpu", available: true, reason: "", detail: "SwiftShader" },
     ]);
-    expect(checks.map(({ level, detail }) => [level, detail])).toEqual([
-      ["failed", "no onnxruntime-node"],
-      ["absent", "no driver"],
-      ["ok", "works"],
+    expect(checks).toEqual([
+      { name: "device cpu", level: "failed", detail: "no onnxruntime-node", fix: "install it" },
+      { name: "device cuda", level: "absent", detail: "no driver", fix: undefined },
+      { name: "device webgpu", level: "ok", detail: "SwiftShader" },
     ]);
   });
 

@@ -2,8 +2,9 @@
 
 import type { IntegerDType } from "../dtypes.ts";
 import type { DType } from "../ndarray.ts";
+import type { Bound } from "./bounds.ts";
 import { Box as BoxSpace } from "./box.ts";
-import type { Bound, BoxOptions } from "./box.ts";
+import type { BoxOptions } from "./box.ts";
 import { Dict as DictSpace } from "./dict.ts";
 import type { SpaceRecord } from "./dict.ts";
 import { Discrete as DiscreteSpace } from "./discrete.ts";
@@ -43,29 +44,58 @@ function callable<C extends new (...args: never[]) => object>(target: C): C {
   return new Proxy(target, { apply: (_, __, args) => Reflect.construct(target, args) as object });
 }
 
+type Shape = readonly number[];
+/** Options that say a dtype. */
+type Typed<O, D> = Omit<O, "dtype"> & { readonly dtype: D };
+/** Options that leave the dtype to the default. */
+type Untyped<O> = Omit<O, "dtype"> & { readonly dtype?: undefined };
 type Seeded = NonNullable<ConstructorParameters<typeof TupleSpace>[1]>;
 
-/** Arrays between bounds: `Box(low, high, shape, dtype)`. */
-export const Box = callable(BoxSpace) as typeof BoxSpace & {
-  <D extends DType = "float32">(
+/** Without a dtype the result is float32; two signatures, for inside another call TypeScript would not infer the default. */
+interface BoxMaker {
+  <D extends DType>(
     low: Bound,
     high: Bound,
-    shape?: readonly number[],
-    dtypeOrOptions?: D | BoxOptions<D>,
+    shape: Shape | undefined,
+    dtype: D | Typed<BoxOptions, D>,
   ): BoxSpace<D>;
-};
+  (low: Bound, high: Bound, shape?: Shape, options?: Untyped<BoxOptions>): BoxSpace;
+  new <D extends DType>(
+    low: Bound,
+    high: Bound,
+    shape: Shape | undefined,
+    dtype: D | Typed<BoxOptions, D>,
+  ): BoxSpace<D>;
+  new (low: Bound, high: Bound, shape?: Shape, options?: Untyped<BoxOptions>): BoxSpace;
+  readonly prototype: BoxSpace<DType>;
+}
+
+interface DiscreteMaker {
+  <D extends IntegerDType>(n: number, options: Typed<DiscreteOptions, D>): DiscreteSpace<D>;
+  (n: number, options?: Untyped<DiscreteOptions>): DiscreteSpace;
+  new <D extends IntegerDType>(n: number, options: Typed<DiscreteOptions, D>): DiscreteSpace<D>;
+  new (n: number, options?: Untyped<DiscreteOptions>): DiscreteSpace;
+  readonly prototype: DiscreteSpace<IntegerDType>;
+}
+
+interface MultiDiscreteMaker {
+  <D extends IntegerDType>(nvec: Counts, options: Typed<MultiDiscreteOptions, D>): MultiDiscreteSpace<D>;
+  (nvec: Counts, options?: Untyped<MultiDiscreteOptions>): MultiDiscreteSpace;
+  new <D extends IntegerDType>(nvec: Counts, options: Typed<MultiDiscreteOptions, D>): MultiDiscreteSpace<D>;
+  new (nvec: Counts, options?: Untyped<MultiDiscreteOptions>): MultiDiscreteSpace;
+  readonly prototype: MultiDiscreteSpace<IntegerDType>;
+}
+
+/** Arrays between bounds: `Box(low, high, shape, dtype)`. */
+export const Box = callable(BoxSpace) as unknown as BoxMaker;
 export type Box<D extends DType = "float32"> = BoxSpace<D>;
 
 /** One whole number of n: `Discrete(n, { start })`. */
-export const Discrete = callable(DiscreteSpace) as typeof DiscreteSpace & {
-  <D extends IntegerDType = "int32">(n: number, options?: DiscreteOptions<D>): DiscreteSpace<D>;
-};
+export const Discrete = callable(DiscreteSpace) as unknown as DiscreteMaker;
 export type Discrete<D extends IntegerDType = "int32"> = DiscreteSpace<D>;
 
 /** Whole numbers with a count each: `MultiDiscrete([5, 2, 2])`. */
-export const MultiDiscrete = callable(MultiDiscreteSpace) as typeof MultiDiscreteSpace & {
-  <D extends IntegerDType = "int32">(nvec: Counts, options?: MultiDiscreteOptions<D>): MultiDiscreteSpace<D>;
-};
+export const MultiDiscrete = callable(MultiDiscreteSpace) as unknown as MultiDiscreteMaker;
 export type MultiDiscrete<D extends IntegerDType = "int32"> = MultiDiscreteSpace<D>;
 
 /** Zeros and ones: `MultiBinary(5)`. */

@@ -112,12 +112,14 @@ export function toNested({ data, shape }: NdArray): unknown {
   return flat[0];
 }
 
-function numberOf(value: unknown, dtype: DType): number | bigint {
+/** A number of JSON, or text for what JSON numbers cannot say; undefined for anything else. */
+function numberOf(value: unknown, dtype: DType): number | bigint | undefined {
   const big = dtype === "int64" || dtype === "uint64";
   if (typeof value === "number") return big && Number.isInteger(value) ? BigInt(value) : value;
   if (typeof value === "boolean") return Number(value);
-  if (typeof value === "string") return big && /^-?\d+$/.test(value) ? BigInt(value) : Number(value);
-  return Number.NaN;
+  if (typeof value !== "string") return undefined;
+  if (/^-?\d+$/.test(value)) return big ? BigInt(value) : Number(value);
+  return ["NaN", "Infinity", "-Infinity"].includes(value) ? Number(value) : undefined;
 }
 
 function badJson(json: unknown, dtype: DType): never {
@@ -139,9 +141,11 @@ export function fromNested<D extends DType>(json: unknown, dtype: D, like: reado
     shape.push(length);
     level = level.flat();
   }
-  const values = level.map((value) => numberOf(value, dtype));
   const integer = kindOf(dtype) !== "f";
-  if (integer && !values.every((value) => fitsInteger(value, dtype as IntegerDType))) badJson(json, dtype);
+  const values = level.map((item) => {
+    const value = numberOf(item, dtype) ?? badJson(json, dtype);
+    return integer && !fitsInteger(value, dtype as IntegerDType) ? badJson(json, dtype) : value;
+  });
   if (sizeOf(shape) > 0) return arrayOf(values, shape, dtype);
   return arrayOf([], sizeOf(like) === 0 ? like : [0, ...like.slice(1)], dtype);
 }

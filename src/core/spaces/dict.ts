@@ -63,6 +63,13 @@ export class Dict<S extends SpaceRecord = SpaceRecord>
     const entries: Entries = ordered
       ? [...(spaces as ReadonlyMap<string, Space>)]
       : Object.entries(spaces).toSorted(byName);
+    if (new Set(entries.map(([key]) => key)).size < entries.length) {
+      fail({
+        code: "INVALID_ARGUMENT",
+        what: "a Dict has a name twice",
+        got: entries.map(([key]) => key).join(", "),
+      });
+    }
     this.spaces = Object.fromEntries(entries) as SpaceRecord as S;
     this.keys = entries.map(([key]) => key);
     this.seedFrom(options.seed);
@@ -257,7 +264,7 @@ export class Dict<S extends SpaceRecord = SpaceRecord>
 
   *iterate(items: DictElement<S>): Iterable<DictElement<S>> {
     const columns = this.keys.map((key) => [...this.spaces[key].iterate(items[key])]);
-    const rowCount = Math.min(...columns.map((column) => column.length));
+    const rowCount = columns.length === 0 ? 0 : Math.min(...columns.map((column) => column.length));
     for (let row = 0; row < rowCount; row++) yield this.#element((_space, _key, i) => columns[i][row]);
   }
 }
@@ -268,5 +275,5 @@ function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]
 }
 
 function entry(record: Readonly<Record<string, unknown>>, key: string): unknown {
-  return record[key] ?? undefined;
+  return Object.hasOwn(record, key) ? (record[key] ?? undefined) : undefined;
 }

@@ -202,7 +202,7 @@ export class Tuple<const S extends readonly Space[] = readonly Space[]>
       return;
     }
     const columns = this.spaces.map((space, i) => [...space.iterate(parts[i])]);
-    const rowCount = Math.min(...columns.map((column) => column.length));
+    const rowCount = columns.length === 0 ? 0 : Math.min(...columns.map((column) => column.length));
     for (let row = 0; row < rowCount; row++) yield columns.map((column) => column[row]);
   }
 }

@@ -59,7 +59,10 @@ async function killAt(
   return errors;
 }
 
-describe("a run", () => {
+/** Seven processes one after another, on a machine that may be busy. */
+const patience = { timeout: 180_000 };
+
+describe("a run", patience, () => {
   let yaml = "";
   let expected = "";
 

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fail } from "../core/errors.ts";
 import type { NdArray } from "../core/ndarray.ts";
 import { saveEpisode } from "../data/episode-store.ts";
-import { failStorage } from "../data/storage.ts";
+import { failStorage } from "../core/storage.ts";
 import type { WireMap } from "./codec.ts";
 import { assembleEpisode } from "./recorder/assemble.ts";
 import type { BeginRecord, EndRecord, StepRecord } from "./recorder/assemble.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { ReverieError } from "../core/errors.ts";
 import { decodeEpisode, encodeEpisode } from "./episode-file.ts";
 import type { Episode } from "./episode.ts";
-import { failStorage, writeAtomically } from "./storage.ts";
+import { failStorage, writeAtomically } from "../core/storage.ts";
 
 const extension = ".episode";
 

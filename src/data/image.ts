@@ -7,7 +7,7 @@ import { fail, unknownName } from "../core/errors.ts";
 import { ndarray, rows, sizeOf, zeros } from "../core/ndarray.ts";
 import type { NdArray } from "../core/ndarray.ts";
 import { encodePng } from "./png.ts";
-import { failStorage, writeAtomically } from "./storage.ts";
+import { failStorage, writeAtomically } from "../core/storage.ts";
 
 /** uint8 [H, W, 3], RGB, rows from the top. */
 export type Image = NdArray<"uint8">;

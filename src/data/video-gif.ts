@@ -1,7 +1,7 @@
 /** @file GIF videos: 256 colours chosen for each frame, written to disk frame by frame. */
 
 import { createRequire } from "node:module";
-import { openAtomicFile } from "./storage.ts";
+import { openAtomicFile } from "../core/storage.ts";
 import type { FrameSink, VideoFormat } from "./video-sink.ts";
 
 /** The parts of the package that are used here; it comes without types. */

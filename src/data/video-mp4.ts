@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import type { H264MP4Encoder } from "h264-mp4-encoder";
 import { zeros } from "../core/ndarray.ts";
 import type { Image } from "./image.ts";
-import { writeAtomically } from "./storage.ts";
+import { writeAtomically } from "../core/storage.ts";
 import type { FrameSink, VideoFormat } from "./video-sink.ts";
 
 interface EncoderPackage {

@@ -1,7 +1,7 @@
 /** @file Animated WebP videos, by sharp. */
 
 import type { Image } from "./image.ts";
-import { writeAtomically } from "./storage.ts";
+import { writeAtomically } from "../core/storage.ts";
 import type { FrameSink, VideoFormat } from "./video-sink.ts";
 
 async function encode(

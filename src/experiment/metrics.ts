@@ -3,8 +3,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fail } from "../core/errors.ts";
-import type { Appender } from "./files.ts";
-import { openAppender, writeFileAtomic } from "./files.ts";
+import type { Appender } from "../core/storage.ts";
+import { openAppender, writeAtomicallySync } from "../core/storage.ts";
 import type { EventWriter, PngImage } from "./tensorboard.ts";
 import { openEventFile } from "./tensorboard.ts";
 
@@ -115,7 +115,7 @@ function openLines(path: string): {
       const rest = parseLines(path).filter(({ line }) => line.stage !== stage || line.step < from);
       file.close();
       const text = rest.map((entry) => `${entry.text}\n`).join("");
-      writeFileAtomic(path, text);
+      writeAtomicallySync(path, text);
       file = openAppender(path, Buffer.byteLength(text));
       lastStep.set(
         stage,

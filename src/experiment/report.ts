@@ -4,7 +4,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { parse } from "yaml";
 import type { RunFields } from "./config-schema.ts";
-import { writeFileAtomic } from "./files.ts";
+import { writeAtomicallySync } from "../core/storage.ts";
 import { readMetrics } from "./metrics.ts";
 import { clock, memory } from "./progress.ts";
 import type { Session } from "./provenance.ts";
@@ -43,7 +43,7 @@ function seedsOf({ seed, seeds = 1 }: RunHead): number[] {
  */
 export function writeReport(folder: string): string {
   const path = join(folder, "report.html");
-  writeFileAtomic(path, reportHtml(folder));
+  writeAtomicallySync(path, reportHtml(folder));
   return path;
 }
 

@@ -6,7 +6,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { stringify } from "yaml";
 import { fail } from "../core/errors.ts";
 import type { RunFields } from "./config-schema.ts";
-import { writeFailed, writeFileAtomic } from "./files.ts";
+import { failStorage, writeAtomicallySync } from "../core/storage.ts";
 import type { Session } from "./provenance.ts";
 import { describeSession } from "./provenance.ts";
 import { takeLock } from "./run-lock.ts";
@@ -90,7 +90,7 @@ export function createRunDir(
     folder,
     () => {
       const header = "# The complete, resolved config of this run: `reverie run` on this file repeats it.\n";
-      writeFileAtomic(join(folder, "config.yaml"), header + stringify(config));
+      writeAtomicallySync(join(folder, "config.yaml"), header + stringify(config));
     },
     argv,
   );
@@ -119,7 +119,7 @@ function open(folder: string, prepare: () => void, argv?: readonly string[]): Ru
   try {
     mkdirSync(folder, { recursive: true });
   } catch (cause) {
-    writeFailed(folder, cause);
+    failStorage(folder, cause);
   }
   const unlock = takeLock(join(folder, "run.lock"));
   try {
@@ -150,7 +150,7 @@ function makeRunDir(folder: string, initial: RunState, close: (outcome: string) 
     return path;
   };
   const write = (relativePath: string, data: string | Uint8Array): void =>
-    writeFileAtomic(join(folder, relativePath), data);
+    writeAtomicallySync(join(folder, relativePath), data);
   const exhibit = (kind: string, entry: Exhibit, bytes: Uint8Array): void => {
     write(join(kind, entry.file), bytes);
     const others = readExhibits(folder, kind).filter((e) => e.file !== entry.file);
@@ -216,7 +216,7 @@ export function readSessions(folder: string): Session[] {
 }
 
 function writeSessions(folder: string, sessions: readonly Session[]): void {
-  writeFileAtomic(join(folder, "provenance.json"), json({ sessions }));
+  writeAtomicallySync(join(folder, "provenance.json"), json({ sessions }));
 }
 
 /** How far the run in `folder` has come. @throws CORRUPT_FILE; INVALID_CONFIG when its config was edited since */

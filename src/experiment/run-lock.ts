@@ -3,7 +3,7 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { fail } from "../core/errors.ts";
-import { writeFailed } from "./files.ts";
+import { failStorage } from "../core/storage.ts";
 
 interface Owner {
   readonly pid: number;
@@ -92,7 +92,7 @@ export function takeLock(path: string): () => void {
         if (readText(path) === mine) rmSync(path, { force: true });
       };
     } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== "EEXIST") writeFailed(path, cause);
+      if ((cause as NodeJS.ErrnoException).code !== "EEXIST") failStorage(path, cause);
     }
     const text = readText(path);
     if (text === undefined) continue;

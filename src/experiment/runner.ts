@@ -7,7 +7,7 @@ import type { RunFields } from "./config-schema.ts";
 import { parseConfig, withName } from "./config.ts";
 import { kindOf, readConfig } from "./config-source.ts";
 import type { EvaluateOptions, Experiment, Experiments } from "./experiment.ts";
-import { isStorageFull } from "./files.ts";
+import { isStorageFull } from "../core/storage.ts";
 import { openMetrics } from "./metrics.ts";
 import type { PlayWorld } from "./play.ts";
 import type { Output } from "./progress.ts";

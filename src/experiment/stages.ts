@@ -1,7 +1,7 @@
 /** @file Runs an experiment's stages one after another, skips those already done, and stops so that the run can be resumed. */
 
 import { ReverieError, fail } from "../core/errors.ts";
-import { isStorageFull } from "./files.ts";
+import { isStorageFull } from "../core/storage.ts";
 import type { Metrics } from "./metrics.ts";
 import { openMetrics } from "./metrics.ts";
 import type { Output, ProgressView } from "./progress.ts";

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { openAppender } from "./files.ts";
+import { openAppender } from "../core/storage.ts";
 
 const castagnoli = (() => {
   const table = new Uint32Array(256);

@@ -1,19 +1,10 @@
 /** @file Checkpoints: a parameter tree with its config and normalizers in one safetensors file, written atomically and hashed. */
 
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
-import { dirname } from "node:path";
-import { ReverieError, fail } from "../core/errors.ts";
+import { readFileSync } from "node:fs";
+import { fail } from "../core/errors.ts";
 import type { NdArray } from "../core/ndarray.ts";
+import { failStorage, writeAtomicallySync } from "../core/storage.ts";
 import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
 import { flattenTree, unflattenLike, unflattenTree, type ParamTree } from "./tree.ts";
 
@@ -27,46 +18,26 @@ export interface Checkpoint {
   readonly hash: string;
 }
 
-/** Write bytes so that `path` holds either the old file or the whole new one, whatever happens. @throws STORAGE_FULL, IO_FAILED */
-export function writeAtomically(path: string, bytes: Uint8Array): void {
-  const temporary = `${path}.${process.pid}.partial`;
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    const file = openSync(temporary, "w");
-    try {
-      for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at, bytes.length - at);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(temporary, path);
-  } catch (cause) {
-    rmSync(temporary, { force: true });
-    const full = (cause as NodeJS.ErrnoException).code === "ENOSPC";
-    throw new ReverieError({
-      code: full ? "STORAGE_FULL" : "IO_FAILED",
-      what: `could not write ${path}`,
-      got: String(cause),
-      fix: full
-        ? "free disk space and resume; what was written before is whole"
-        : "check the path and its permissions",
-      cause,
-    });
-  }
-}
-
 /** Write `tree` and `meta` to `path`; returns the hash. */
 export function saveCheckpoint(path: string, tree: unknown, meta: CheckpointMeta): string {
   const tensors = new Map(flattenTree<NdArray>(tree));
   const metaText = JSON.stringify(meta);
   const hash = hashOf(tensors, metaText);
-  writeAtomically(path, encodeSafetensors(tensors, { format: "reverie", meta: metaText, sha256: hash }));
+  writeAtomicallySync(path, encodeSafetensors(tensors, { format: "reverie", meta: metaText, sha256: hash }));
   return hash;
 }
 
-/** Read a checkpoint. @throws CORRUPT_FILE when the bytes do not give the hash they carry */
+function readBytes(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    return failStorage(path, cause);
+  }
+}
+
+/** Read a checkpoint. @throws IO_FAILED; CORRUPT_FILE when the bytes do not give the hash they carry */
 export function loadCheckpoint(path: string): Checkpoint {
-  const { tensors, metadata } = decodeSafetensors(readFileSync(path), path);
+  const { tensors, metadata } = decodeSafetensors(readBytes(path), path);
   const hash = hashOf(tensors, metadata.meta ?? "{}");
   if (metadata.sha256 !== undefined && metadata.sha256 !== hash) {
     fail({

@@ -1,11 +1,10 @@
 /** @file Run folders: what is refused, what a kill leaves behind, and what is recorded. */
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { writeFileAtomic } from "../../src/experiment/files.ts";
 import {
   createRunDir,
   defaultRunPath,
@@ -148,17 +147,5 @@ describe("the lock of a run folder", () => {
     const path = makeRun();
     write(path, 1, "1", "elsewhere");
     expect((await thrownBy(() => openRunDir(path))).message).toContain("elsewhere");
-  });
-});
-
-describe("an atomic write", () => {
-  it("that fails leaves the old file and no temporary one", async () => {
-    const folder = newFolder();
-    mkdirSync(join(folder, "taken"));
-    writeFileSync(join(folder, "taken", "inside"), "old");
-    const error = await thrownBy(() => writeFileAtomic(join(folder, "taken"), "new"));
-    expect(error.code).toBe("IO_FAILED");
-    expect(readFileSync(join(folder, "taken", "inside"), "utf8")).toBe("old");
-    expect(existsSync(join(folder, `taken.${process.pid}.tmp`))).toBe(false);
   });
 });

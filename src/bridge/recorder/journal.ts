@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 
-import { failStorage } from "../../data/storage.ts";
+import { failStorage } from "../../core/storage.ts";
 import { decodeMap, encode } from "../codec.ts";
 import type { WireMap } from "../codec.ts";
 import { defaultLimits } from "../limits.ts";

@@ -4,7 +4,7 @@ import { rmSync } from "node:fs";
 import type { NdArray } from "../../core/ndarray.ts";
 import { makeReplay } from "../../data/replay.ts";
 import { loadEpisodes, saveEpisode } from "../../data/episode-store.ts";
-import { writeAtomically } from "../../nn/checkpoint.ts";
+import { writeAtomicallySync } from "../../core/storage.ts";
 import type { EpisodeScore } from "../../policy/evaluate.ts";
 import { makePlanner } from "../../policy/planner.ts";
 import type { Policy } from "../../policy/policy.ts";
@@ -195,5 +195,5 @@ export async function judge(work: Workspace): Promise<void> {
   }
   context.progress(candidates.length / (candidates.length + 1), "world model");
   const verdict: SeedVerdict = { seed: work.seed, policies, ...(await judgeModel(work)) };
-  writeAtomically(work.file("verdict.json"), new TextEncoder().encode(JSON.stringify(verdict)));
+  writeAtomicallySync(work.file("verdict.json"), new TextEncoder().encode(JSON.stringify(verdict)));
 }

@@ -100,18 +100,15 @@ function checkObservations(
   const { env, report } = subject;
   const space = env.singleObservationSpace;
   for (let i = 0; i < env.numEnvs; i++) {
-    if (rows !== undefined && rows[i] === 0) continue;
+    if (rows?.[i] === 0 || space.contains(rowAt(space, batch, i))) continue;
+    const advice = "correct the dtype, shape or bounds";
     report.must(
-      space.contains(rowAt(space, batch, i)),
-      `row ${i} of ${where} lies outside singleObservationSpace ${String(space)}: correct the dtype, shape or bounds`,
+      false,
+      `row ${i} of ${where} lies outside singleObservationSpace ${String(space)}: ${advice}`,
     );
   }
-  if (rows === undefined) {
-    report.must(
-      env.observationSpace.contains(batch),
-      `${where} lies outside observationSpace ${String(env.observationSpace)}`,
-    );
-  }
+  if (rows !== undefined || env.observationSpace.contains(batch)) return;
+  report.must(false, `${where} lies outside observationSpace ${String(env.observationSpace)}`);
 }
 
 function checkStepBatch(subject: Subject, batch: StepBatch, where: string): void {
@@ -136,6 +133,11 @@ function checkStepBatch(subject: Subject, batch: StepBatch, where: string): void
 
 function resetOf(subject: Subject, options: VectorResetOptions = {}): Promise<ResetBatch> {
   return subject.env.reset({ options: subject.options.resetOptions, ...options });
+}
+
+/** Does a row's future depend on its own seed and actions alone? */
+function replaysRows({ env, options }: Subject): boolean {
+  return options.deterministic !== false && env.metadata.sharedGenerator !== true;
 }
 
 /** Ended rows of a batch. */
@@ -228,7 +230,7 @@ async function checkMaskedReset(subject: Subject): Promise<void> {
         difference === undefined,
         `reset({ mask }) changed row ${i}, which is outside the mask (${difference}): return its last observation`,
       );
-    } else if (subject.options.deterministic !== false && env.metadata.sharedGenerator !== true) {
+    } else if (replaysRows(subject)) {
       const difference = firstDifference(rowOf(full, i), row);
       report.must(
         difference === undefined,
@@ -242,37 +244,45 @@ async function checkMaskedReset(subject: Subject): Promise<void> {
   }
 }
 
+function checkSilentRow(subject: Subject, batch: StepBatch, i: number): void {
+  const { report } = subject;
+  const silent = batch.rewards.data[i] === 0 && endsOf(batch)[i] === 0 && batch.valid.data[i] === 0;
+  report.must(silent, "rows outside step's mask must report reward 0, flags 0 and valid 0");
+  const mute = Object.values(batch.infos).every((column) => column.mask.data[i] === 0);
+  report.must(mute, "step's infos speak of rows outside the mask");
+}
+
 async function checkMaskedStep(subject: Subject): Promise<void> {
   const { env, report, seed } = subject;
   const space = env.singleObservationSpace;
+  const differenceAt = (a: ObservationBatch, b: ObservationBatch, i: number) =>
+    firstDifference(rowAt(space, a, i), rowAt(space, b, i));
   await resetOf(subject, { seed });
   const plain = keepStep(env, await env.step(subject.actionAt(0)));
   const first = cloneBatch(space, (await resetOf(subject, { seed })).observations);
-  const even = maskOf(env.numEnvs, (i) => i % 2 === 0);
-  const odd = maskOf(env.numEnvs, (i) => i % 2 === 1);
-  const half = keepStep(env, await env.step(subject.actionAt(0), even));
+  const half = keepStep(
+    env,
+    await env.step(
+      subject.actionAt(0),
+      maskOf(env.numEnvs, (i) => i % 2 === 0),
+    ),
+  );
   for (let i = 1; i < env.numEnvs; i += 2) {
-    const difference = firstDifference(rowAt(space, first, i), rowAt(space, half.observations, i));
+    const difference = differenceAt(first, half.observations, i);
     report.must(
       difference === undefined,
       `step(actions, mask) changed row ${i}, which is outside the mask (${difference})`,
     );
-    const silent = half.rewards.data[i] === 0 && endsOf(half)[i] === 0 && half.valid.data[i] === 0;
-    report.must(silent, "rows outside step's mask must report reward 0, flags 0 and valid 0");
-    report.must(
-      Object.values(half.infos).every((column) => column.mask.data[i] === 0),
-      "step's infos speak of rows outside the mask",
-    );
+    checkSilentRow(subject, half, i);
   }
-  if (env.numEnvs < 2 || subject.options.deterministic === false || env.metadata.sharedGenerator === true)
-    return;
-  const rest = await env.step(subject.actionAt(0), odd);
+  if (env.numEnvs < 2 || !replaysRows(subject)) return;
+  const rest = await env.step(
+    subject.actionAt(0),
+    maskOf(env.numEnvs, (i) => i % 2 === 1),
+  );
   for (let i = 0; i < env.numEnvs; i++) {
     const got = i % 2 === 0 ? half : rest;
-    const difference = firstDifference(
-      rowAt(space, plain.observations, i),
-      rowAt(space, got.observations, i),
-    );
+    const difference = differenceAt(plain.observations, got.observations, i);
     report.must(
       difference === undefined,
       `stepping the rows in two halves differs from stepping all at row ${i} (${difference})`,

@@ -17,8 +17,10 @@ export function firstDifference(a: unknown, b: unknown, path = ""): string | und
     if (a.dtype !== b.dtype || a.shape.join() !== b.shape.join()) {
       return `${path || "value"}: ${a.dtype} [${a.shape.join(", ")}] against ${b.dtype} [${b.shape.join(", ")}]`;
     }
-    for (let i = 0; i < a.data.length; i++) {
-      if (!Object.is(a.data[i], b.data[i])) return `${path}[${i}]: ${a.data[i]} against ${b.data[i]}`;
+    const [x, y] = [a.data as Float64Array, b.data as Float64Array];
+    for (let i = 0; i < x.length; i++) {
+      const same = x[i] === y[i] && x[i] !== 0;
+      if (!same && !Object.is(x[i], y[i])) return `${path}[${i}]: ${x[i]} against ${y[i]}`;
     }
     return undefined;
   }

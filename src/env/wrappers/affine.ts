@@ -12,8 +12,8 @@ export type Bounds = number | ArrayLike<number> | NdArray;
 export interface Affine {
   readonly scale: Float64Array;
   readonly offset: Float64Array;
-  readonly low: Float64Array;
-  readonly high: Float64Array;
+  readonly low: NdArray<"float64">;
+  readonly high: NdArray<"float64">;
 }
 
 function boundsOf(bounds: Bounds, box: Box<NdArray["dtype"]>, name: string): Float64Array {
@@ -52,5 +52,6 @@ export function affineTo(box: Box<NdArray["dtype"]>, low: Bounds, high: Bounds):
     scale[j] = (top[j] - to[j]) / (b - a);
     offset[j] = to[j] - a * scale[j];
   }
-  return { scale, offset, low: to, high: top };
+  const bound = (data: Float64Array): NdArray<"float64"> => ({ dtype: "float64", shape: box.shape, data });
+  return { scale, offset, low: bound(to), high: bound(top) };
 }

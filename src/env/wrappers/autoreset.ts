@@ -1,7 +1,7 @@
 /** @file Autoreset: a single environment that resets itself in the step after an episode's end. */
 
 import { withAutoreset } from "../autoreset.ts";
-import type { VectorEnv,Env } from "../env.ts";
+import type { VectorEnv, Env } from "../env.ts";
 import { SingleEnv, singleOf } from "../single.ts";
 import { SyncVectorEnv } from "../vector/sync.ts";
 

@@ -39,7 +39,7 @@ export class Wrapper<O = unknown, A = unknown, IO = O, IA = A> implements Env<O,
   }
 
   reset(options?: ResetOptions): { observation: O; info: Info } {
-    return this.env.reset(options) as { observation: O; info: Info };
+    return this.env.reset(options) as unknown as { observation: O; info: Info };
   }
   step(action: A): StepResult<O> {
     return this.env.step(action as unknown as IA) as unknown as StepResult<O>;

@@ -25,7 +25,7 @@ function fillZero(space: Space, batch: ObservationBatch): void {
     for (let k = 0; k < data.length; k++) {
       const j = k % low.data.length;
       const [least, most] = [low.data[j] as number, high.data[j] as number];
-      data[k] = least > 0 ? least : most < 0 ? most : (0);
+      data[k] = least > 0 ? least : most < 0 ? most : 0;
     }
     return;
   }

@@ -1,7 +1,6 @@
 /** @file The log of one episode beside its video: what it takes to play the very same episode again. */
 
 import { fail } from "../../core/errors.ts";
-import type { Space } from "../../core/spaces/space.ts";
 import type { Env, Kwargs, Snapshot, StepResult } from "../env.ts";
 
 /** One recorded episode, as plain JSON. */
@@ -81,7 +80,5 @@ export function replayEpisode<O, A>(env: Env<O, A>, log: EpisodeLog): StepResult
   }
   env.reset({ seed: log.seed ?? 0, options: log.options });
   if (log.seed === undefined) env.restore!(fromPlainJson(log.start) as Snapshot);
-  return (env.actionSpace)
-    .fromJsonable(log.actions)
-    .map((action) => structuredClone(env.step(action)));
+  return env.actionSpace.fromJsonable(log.actions).map((action) => structuredClone(env.step(action)));
 }

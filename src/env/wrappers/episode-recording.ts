@@ -2,7 +2,7 @@
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { writeAtomically } from "../../data/storage.ts";
+import { writeAtomically } from "../../core/storage.ts";
 import type { Video } from "../../data/video.ts";
 import { openVideo } from "../../data/video.ts";
 import type { Frame } from "../env.ts";

@@ -54,8 +54,7 @@ export function lift<R>(env: AnyEnv, wrap: (primitive: AnyVectorEnv) => AnyVecto
     >;
     return withAutoreset(wrap(primitive), mode, { copy: copies, spec, firstSeed }) as R;
   }
-  if (given instanceof SingleEnv)
-    return singleOf(wrap(given.vector), given.renderMode) as R;
+  if (given instanceof SingleEnv) return singleOf(wrap(given.vector), given.renderMode) as R;
   if (!isVector(given)) {
     const single = given as Env;
     return singleOf(wrap(new SyncVectorEnv([single])), single.renderMode) as R;

@@ -42,6 +42,9 @@ export interface NodeSpec {
   readonly outputs: readonly ValueType[];
 }
 
+/** What the graph is for: ONNX Runtime on its CPU or on another device, or any runtime (standard operators only). */
+export type Target = "cpu" | "device" | "any";
+
 export const int = (value: number): Attribute => ({ kind: "int", value });
 export const float = (value: number): Attribute => ({ kind: "float", value });
 export const ints = (value: readonly number[]): Attribute => ({ kind: "ints", value });
@@ -79,14 +82,13 @@ function shareKey(spec: NodeSpec): string {
 export class Graph {
   readonly inputs: Value[] = [];
   readonly nodes: Node[] = [];
-  /** Standard operators only: other runtimes can load the result. */
-  readonly portable: boolean;
+  readonly target: Target;
   private nextId = 0;
   private readonly shared = new Map<string, readonly Value[]>();
   private readonly constants = new Map<string, Value>();
 
-  constructor(options: { portable: boolean }) {
-    this.portable = options.portable;
+  constructor(target: Target) {
+    this.target = target;
   }
 
   /** A new graph input. */

@@ -1,26 +1,23 @@
 /** @file The door of the engine: `jit` turns a tfjs function over trees of arrays into one compiled graph per input signature. */
 
-import { fail } from "../core/errors.ts";
-import { isNdArray, zeros } from "../core/ndarray.ts";
-import type { DType, NdArray } from "../core/ndarray.ts";
-import { defaultDevice } from "./devices.ts";
+import { ReverieError } from "../core/errors.ts";
+import { isNdArray } from "../core/ndarray.ts";
+import type { NdArray } from "../core/ndarray.ts";
+import { defaultDevice, loadTensorflow } from "./devices.ts";
 import type { Device } from "./devices.ts";
-// Imported for its effect: tfjs's faulty and missing gradients are replaced before anything is traced.
-import "./gradients.ts";
-import { Graph } from "./graph.ts";
-import type { Value, ValueType } from "./graph.ts";
-import { cast } from "./kernels/elementwise.ts";
+import { targets } from "./donation.ts";
+import { runEagerly } from "./eager.ts";
+import { fill, stopGradient, toUint8, traceProgram } from "./program.ts";
+import type { AnyFunction, Program } from "./program.ts";
 import { openSession } from "./session.ts";
 import type { Session } from "./session.ts";
-import { trace } from "./tracer.ts";
-import { isTensor, tf } from "./tfjs.ts";
+import { tf } from "./tfjs.ts";
 import type { Tensor } from "./tfjs.ts";
-import { flatten, rebuild } from "./tree.ts";
-import type { Leaf } from "./tree.ts";
+import { flatten } from "./tree.ts";
+import type { Leaf, Tree } from "./tree.ts";
 
-export { tf };
-export type { Tensor, Device };
-export type { Tree } from "./tree.ts";
+export { stopGradient, tf, toUint8 };
+export type { Device, Tensor, Tree };
 
 /** The tree `T` as the caller sees it: host arrays where the traced function has tensors. */
 export type Host<T> = T extends Tensor ? NdArray : T extends object ? { [K in keyof T]: Host<T[K]> } : T;
@@ -39,93 +36,26 @@ export interface JitOptions<I> {
 }
 
 /**
- * A compiled function. Calls are queued: two in flight run one after the other.
+ * A compiled function. Calls are queued: two in flight run one after the other. A call blocks its thread while it
+ * computes.
  *
  * Ownership: outputs belong to the caller, who may keep or transfer them. The exception are donated paths: such an
- * output stays valid while it is the newest one; it is overwritten by the second call after the one that returned it.
- * So continue from the returned tree, and copy what must outlive it. The caller's own first arrays are never written.
+ * output is overwritten by the second call after the one that returned it. So continue from the returned tree, read it
+ * (by other jitted functions too) before the call after next, and copy what must live longer (`copyOf`). The caller's
+ * own first arrays are never written. Inputs are read when the call runs, so leave them alone until it has resolved.
  */
 export interface Jitted<I, O> {
   (input: Host<I>): Promise<Host<O>>;
-  /** A standard `.onnx` file of the graph for inputs shaped like `example`: inputs `i0 i1 …` and outputs `o0 o1 …` in tree order. */
+  /** A standard `.onnx` file of the graph for inputs shaped like `example`: ports `i0 i1 …` and `o0 o1 …`, in tree order. */
   exportOnnx(example: Host<I>): Promise<Uint8Array>;
   /** Release every compiled graph; later calls are refused. */
   dispose(): Promise<void>;
 }
 
-/** What a graph needs to be run: its bytes and the form of its outputs. */
-interface Traced {
-  readonly bytes: Uint8Array;
-  readonly outputs: readonly Leaf<ValueType>[];
-  readonly tree: unknown;
-}
-
-interface Compiled extends Traced {
+interface Compiled {
+  readonly program: Program;
   readonly session: Session;
 }
-
-/** Marks, by tensor, the outputs that leave as uint8. */
-const bytesOut = new WeakSet<Tensor>();
-
-/** Round, clip to 0..255 and mark as an output that leaves the graph as uint8. Use only on returned tensors. */
-export function toUint8(x: Tensor): Tensor {
-  const rounded = tf.clipByValue(tf.round(tf.cast(x, "float32")), 0, 255);
-  const marked = tf.cast(rounded, "int32");
-  bytesOut.add(marked);
-  return marked;
-}
-
-/** `x` as a constant to differentiation: the same values, gradient zero. */
-export function stopGradient(x: Tensor): Tensor {
-  const identity = tf.customGrad((...args: unknown[]) => ({
-    value: (args[0] as Tensor).clone(),
-    gradFunc: () => tf.zerosLike(args[0] as Tensor),
-  }));
-  return identity(x);
-}
-
-/** The dtype under which an input arrives in the traced function. */
-function innerDtype(dtype: DType): DType {
-  if (dtype === "bool") return "bool";
-  return dtype.startsWith("float") ? "float32" : "int32";
-}
-
-function graphOf(fn: (input: never) => unknown, name: string, input: unknown, portable: boolean): Traced {
-  const graph = new Graph({ portable });
-  return trace(graph, (context) => {
-    const leaves = flatten(input, isNdArray);
-    const tensors = leaves.map(({ value: { dtype, shape } }) =>
-      context.tensor(cast(graph, graph.input({ dtype, shape: [...shape] }), innerDtype(dtype))),
-    );
-    const tree = fn(rebuild(input, isNdArray, tensors) as never);
-    const outputs = flatten(tree, isTensor);
-    const values = outputs.map(({ value }): Value => {
-      const inner = context.valueOf(value);
-      return bytesOut.has(value) ? cast(graph, inner, "uint8") : inner;
-    });
-    const types = outputs.map(({ path }, i) => ({
-      path,
-      value: { dtype: values[i].dtype, shape: values[i].shape },
-    }));
-    let next = 0;
-    const form = rebuild(
-      tree,
-      isTensor,
-      types.map(() => new Slot(next++)),
-    );
-    return { bytes: graph.encode(name, values), outputs: types, tree: form };
-  });
-}
-
-/** Stands for the n-th output in a stored output tree. */
-class Slot {
-  readonly index: number;
-  constructor(index: number) {
-    this.index = index;
-  }
-}
-
-const isSlot = (value: unknown): value is Slot => value instanceof Slot;
 
 function signatureOf(leaves: readonly Leaf<NdArray>[]): string {
   let key = "";
@@ -133,104 +63,85 @@ function signatureOf(leaves: readonly Leaf<NdArray>[]): string {
   return key;
 }
 
-/** The other array of each ping-pong pair. */
-const partners = new WeakMap<NdArray, NdArray>();
-/** Arrays that the engine made for donated outputs, and so may write again. */
-const owned = new WeakSet<NdArray>();
+/** The compiled graphs of one function, by input signature. */
+class GraphCache {
+  private readonly compiled = new Map<string, Promise<Compiled>>();
+  private readonly fn: AnyFunction;
+  private readonly name: string;
+  private readonly device: Device;
 
-function partnerOf(input: NdArray): NdArray {
-  const known = partners.get(input);
-  if (known !== undefined) return known;
-  const fresh = zeros(input.dtype, input.shape);
-  owned.add(fresh);
-  if (owned.has(input)) {
-    partners.set(input, fresh);
-    partners.set(fresh, input);
+  constructor(fn: AnyFunction, name: string, device: Device) {
+    this.fn = fn;
+    this.name = name;
+    this.device = device;
   }
-  return fresh;
+
+  find(input: unknown, leaves: readonly Leaf<NdArray>[]): Promise<Compiled> {
+    const key = signatureOf(leaves);
+    const known = this.compiled.get(key);
+    if (known !== undefined) return known;
+    const compiled = this.compile(input);
+    this.compiled.set(key, compiled);
+    compiled.catch(() => this.compiled.delete(key));
+    return compiled;
+  }
+
+  private async compile(input: unknown): Promise<Compiled> {
+    const target = this.device === "cpu" ? "cpu" : "device";
+    const program = traceProgram(this.fn, input, { name: this.name, target });
+    return { program, session: await openSession(program.bytes, this.device) };
+  }
+
+  async close(): Promise<void> {
+    const entries = await Promise.allSettled(this.compiled.values());
+    this.compiled.clear();
+    for (const entry of entries) if (entry.status === "fulfilled") await entry.value.session.close();
+  }
 }
 
-function fits(array: NdArray | undefined, type: ValueType): array is NdArray {
-  return (
-    array !== undefined &&
-    array.dtype === type.dtype &&
-    array.shape.length === type.shape.length &&
-    array.shape.every((size, i) => size === type.shape[i])
-  );
-}
-
-/** Compile `fn` for every input signature it is called with. Shapes are static; randomness enters as an argument. */
+/**
+ * Compile `fn` for every input signature that it is called with. Shapes are static; randomness enters as an argument.
+ * @throws UNKNOWN_NAME for a wrong `REVERIE_DEVICE`; calls throw what tracing throws, and DEVICE_UNAVAILABLE
+ */
 export function jit<I, O>(fn: (input: I) => O, options: JitOptions<I> = {}): Jitted<I, O> {
   const name = options.name ?? (fn.name === "" ? "jit" : fn.name);
   const device = options.device ?? defaultDevice();
   const donated = new Set<string>((options.donate ?? []).map(String));
-  const cache = new Map<string, Promise<Compiled>>();
+  const graphs = new GraphCache(fn, name, device);
   let queue: Promise<unknown> = Promise.resolve();
   let disposed = false;
 
-  const compile = async (input: unknown): Promise<Compiled> => {
-    const traced = graphOf(fn, name, input, false);
-    return { ...traced, session: await openSession(traced.bytes, device) };
-  };
-
-  const compiledFor = (input: unknown, leaves: readonly Leaf<NdArray>[]): Promise<Compiled> => {
-    const key = signatureOf(leaves);
-    const known = cache.get(key);
-    if (known !== undefined) return known;
-    const compiled = compile(input);
-    cache.set(key, compiled);
-    compiled.catch(() => cache.delete(key));
-    return compiled;
-  };
-
-  const targets = (compiled: Compiled, leaves: readonly Leaf<NdArray>[]): NdArray[] => {
-    const given = new Map<string, NdArray>();
-    for (const { path, value } of leaves) if (donated.has(path.split(".", 1)[0])) given.set(path, value);
-    return compiled.outputs.map(({ path, value: type }) => {
-      const input = given.get(path);
-      return fits(input, type) ? partnerOf(input) : zeros(type.dtype, type.shape);
-    });
-  };
-
   const call = async (input: Host<I>): Promise<Host<O>> => {
+    if (device === "tensorflow") return runEagerly(fn, input, loadTensorflow()) as Host<O>;
     const leaves = flatten(input, isNdArray);
-    const compiled = await compiledFor(input, leaves);
-    const outputs = targets(compiled, leaves);
-    await compiled.session.run(
-      leaves.map((leaf) => leaf.value),
+    const { program, session } = await graphs.find(input, leaves);
+    const outputs = targets(program.outputs, leaves, donated);
+    await session.run(
+      Array.from(leaves, (leaf) => leaf.value),
       outputs,
     );
-    return rebuild(compiled.tree, isSlot, outputs) as Host<O>;
+    return fill(program, outputs) as Host<O>;
   };
-
   const jitted = (input: Host<I>): Promise<Host<O>> => {
     if (disposed) return Promise.reject(disposedError(name));
     const result = queue.then(() => call(input));
     queue = result.catch(() => undefined);
     return result;
   };
-
   return Object.assign(jitted, {
-    exportOnnx: async (example: Host<I>) =>
-      graphOf(fn as (input: never) => unknown, name, example, true).bytes,
+    exportOnnx: async (example: Host<I>) => traceProgram(fn, example, { name, target: "any" }).bytes,
     dispose: async () => {
       disposed = true;
       await queue;
-      const compiled = await Promise.allSettled(cache.values());
-      cache.clear();
-      for (const entry of compiled) if (entry.status === "fulfilled") await entry.value.session.close();
+      await graphs.close();
     },
   });
 }
 
-function disposedError(name: string): Error {
-  try {
-    return fail({
-      code: "INVALID_ARGUMENT",
-      what: `"${name}" is called after dispose()`,
-      fix: "make a new jit",
-    });
-  } catch (error) {
-    return error as Error;
-  }
+function disposedError(name: string): ReverieError {
+  return new ReverieError({
+    code: "INVALID_ARGUMENT",
+    what: `"${name}" is called after dispose()`,
+    fix: "make a new one with jit(...)",
+  });
 }

@@ -1,10 +1,13 @@
 /** @file A compiled graph in ONNX Runtime: options, feeds without copies, outputs into given arrays. */
 
 import * as ort from "onnxruntime-node";
-import { fail } from "../core/errors.ts";
+import { ReverieError } from "../core/errors.ts";
 import type { NdArray } from "../core/ndarray.ts";
-import { threadCount } from "./devices.ts";
+import { threadCount, unavailable, withoutLocation } from "./devices.ts";
 import type { Device } from "./devices.ts";
+
+// Failures arrive as exceptions; without this they are printed in colour as well.
+ort.env.logLevel = "fatal";
 
 /** A compiled graph whose inputs are `i0 i1 …` and outputs `o0 o1 …`. */
 export interface Session {
@@ -20,7 +23,7 @@ function sessionOptions(device: Device): ort.InferenceSession.SessionOptions {
     intraOpNumThreads: threadCount(),
     interOpNumThreads: 1,
     executionMode: "sequential",
-    logSeverityLevel: 3,
+    logSeverityLevel: 4,
     // Spinning workers cost threefold when the cores are shared with anything else.
     extra: { session: { intra_op: { allow_spinning: "0" } } },
   };
@@ -37,17 +40,26 @@ function view(array: NdArray): ort.Tensor {
   return tensor;
 }
 
-/** Compile `bytes` for `device`. @throws DEVICE_UNAVAILABLE when the provider refuses */
-export async function openSession(bytes: Uint8Array, device: Device): Promise<Session> {
-  const session = await ort.InferenceSession.create(bytes, sessionOptions(device)).catch((cause: unknown) =>
-    fail({
-      code: device === "cpu" ? "NOT_SUPPORTED" : "DEVICE_UNAVAILABLE",
-      what: `ONNX Runtime refused the graph on device "${device}"`,
-      got: cause instanceof Error ? cause.message : String(cause),
-      fix: "run `reverie doctor` to see which devices work here",
-      cause,
-    }),
-  );
+function refusal(device: Device, cause: unknown): ReverieError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  if (device !== "cpu") return unavailable(device, withoutLocation(reason), cause);
+  return new ReverieError({
+    code: "NOT_SUPPORTED",
+    what: "ONNX Runtime refused the traced graph",
+    got: reason,
+    fix: "this is a fault of a lowering in engine/kernels/: report the function that was traced",
+    cause,
+  });
+}
+
+/** Compile `model` (bytes) for `device`. @throws DEVICE_UNAVAILABLE when its provider refuses, NOT_SUPPORTED on cpu */
+export async function openSession(model: Uint8Array, device: Device): Promise<Session> {
+  let session: ort.InferenceSession;
+  try {
+    session = await ort.InferenceSession.create(model, sessionOptions(device));
+  } catch (cause) {
+    throw refusal(device, cause);
+  }
   return {
     async run(inputs, outputs) {
       const feeds: Record<string, ort.Tensor> = {};

@@ -39,18 +39,18 @@ export function engineState(): Internals["state"] {
  */
 export function withOrderedTape<T>(body: () => T): T {
   const engine = internals();
-  const plain = engine.runKernelFunc;
+  const plain = engine.runKernelFunc.bind(engine);
   engine.runKernelFunc = (params) => {
     const { state } = engine;
     const tape = state.gradientDepth > 0 && state.kernelDepth === 0 ? state.activeTape : undefined;
     const start = tape?.length ?? 0;
-    const out = plain.call(engine, params);
+    const out = plain(params);
     if (tape && tape.length > start + 1) tape.splice(start, 0, tape.pop());
     return out;
   };
   try {
     return body();
   } finally {
-    engine.runKernelFunc = plain;
+    Reflect.deleteProperty(engine, "runKernelFunc");
   }
 }

@@ -24,27 +24,29 @@ function layerNorm({ graph, inputs: { x, gain, bias }, attrs }: KernelCall): rea
   });
 }
 
-/** [y, 1 / root mean square]. The fused operator is ONNX Runtime's own. */
+/** [y, 1 / root mean square]. The fused operator is ONNX Runtime's own; only on the CPU is its second output right. */
 function rmsNorm({ graph, inputs: { x, gain }, attrs }: KernelCall): readonly Value[] {
-  const row = { dtype: x.dtype, shape: rowShape(x) };
-  if (!graph.portable) {
-    const attributes = { axis: int(-1), epsilon: float(attrs.epsilon as number) };
-    return graph.add({
-      op: "SimplifiedLayerNormalization",
-      inputs: [x, gain],
-      outputs: [x, row],
-      attributes,
-    });
+  const epsilon = attrs.epsilon as number;
+  const fused = { op: "SimplifiedLayerNormalization", inputs: [x, gain] };
+  const attributes = { axis: int(-1), epsilon: float(epsilon) };
+  if (graph.target === "cpu") {
+    return graph.add({ ...fused, outputs: [x, { dtype: x.dtype, shape: rowShape(x) }], attributes });
   }
-  const axes = [x.shape.length - 1];
-  const meanSquare = reduce(graph, "ReduceMean", mul(graph, x, x), { axes, keepDims: true });
-  const root = unary(graph, "Sqrt", add(graph, meanSquare, graph.scalar(attrs.epsilon as number)));
-  const inverse = unary(graph, "Reciprocal", root);
-  return [mul(graph, mul(graph, x, inverse), gain), inverse];
+  const meanSquare = reduce(graph, "ReduceMean", mul(graph, x, x), {
+    axes: [x.shape.length - 1],
+    keepDims: true,
+  });
+  const inverse = unary(
+    graph,
+    "Reciprocal",
+    unary(graph, "Sqrt", add(graph, meanSquare, graph.scalar(epsilon))),
+  );
+  if (graph.target === "any") return [mul(graph, mul(graph, x, inverse), gain), inverse];
+  return [graph.add({ ...fused, outputs: [x], attributes })[0], inverse];
 }
 
 function gelu(graph: Graph, x: Value): Value {
-  if (!graph.portable)
+  if (graph.target !== "any")
     return graph.add({ op: "Gelu", domain: "com.microsoft", inputs: [x], outputs: [x] })[0];
   const share = add(graph, unary(graph, "Erf", mul(graph, x, graph.scalar(Math.SQRT1_2))), graph.scalar(1));
   return mul(graph, mul(graph, x, graph.scalar(0.5)), share);

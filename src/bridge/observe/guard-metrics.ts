@@ -10,6 +10,7 @@ export function guardMetrics(metrics: Metrics): Required<GuardListener> {
     .declare("reverie_robot_connected", "gauge", "1 while the motor can be reached.")
     .declare("reverie_robot_stops_total", "counter", "Safe stops, by reason.")
     .declare("reverie_robot_refused_total", "counter", "Actions refused, by reason.")
+    .declare("reverie_robot_warnings_total", "counter", "Complaints of the robot's driver.")
     .declare("reverie_robot_setpoints_total", "counter", "Setpoints sent to the motor, by kind.")
     .declare("reverie_robot_limited_total", "counter", "Setpoints that a limit changed.")
     .declare("reverie_robot_setpoint_interval_seconds", "summary", "Time between setpoints while armed.");
@@ -21,6 +22,7 @@ export function guardMetrics(metrics: Metrics): Required<GuardListener> {
       if (event.type === "refused")
         return metrics.count("reverie_robot_refused_total", { reason: event.refusal });
       if (event.type === "device") return metrics.set("reverie_robot_connected", event.up ? 1 : 0);
+      if (event.type === "warned") return metrics.count("reverie_robot_warnings_total");
       metrics.set("reverie_robot_armed", event.type === "armed" ? 1 : 0);
       if (event.type === "stopped") metrics.count("reverie_robot_stops_total", { reason: event.reason });
     },

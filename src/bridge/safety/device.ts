@@ -56,6 +56,8 @@ export interface DeviceEvents {
   /** Newest positions in the order of the channels; undefined where a channel has none. */
   measured(positions: readonly (number | undefined)[], measuredMs: number): void;
   acknowledged(number: number): void;
+  /** Something that a person should know and that stops nothing. */
+  warned?(message: string): void;
 }
 
 /** A motor's connection: opened once, reconnects by itself, and is held by nobody but the dead-man. */

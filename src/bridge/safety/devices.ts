@@ -3,6 +3,7 @@
 import { z } from "zod";
 
 import { fail } from "../../core/errors.ts";
+import { makeRosbridgeDevice, rosbridgeSchema } from "../rosbridge.ts";
 import { importModule } from "../server/worker.ts";
 import type { Clock, Device } from "./device.ts";
 import { makeSocketDevice, socketDeviceSchema } from "./socket-device.ts";
@@ -15,7 +16,11 @@ export const moduleDeviceSchema = z.strictObject({
 });
 
 /** Settings of the robot's connection. */
-export const deviceSchema = z.discriminatedUnion("kind", [socketDeviceSchema, moduleDeviceSchema]);
+export const deviceSchema = z.discriminatedUnion("kind", [
+  socketDeviceSchema,
+  rosbridgeSchema,
+  moduleDeviceSchema,
+]);
 
 /** Settings of the robot's connection, as written by a person. */
 export type DeviceInput = z.input<typeof deviceSchema>;
@@ -30,6 +35,7 @@ export function parseDevice(input: unknown): z.infer<typeof deviceSchema> {
 
 /** Make the device that `settings` describe; it connects when the guard opens it. */
 export async function makeDevice(settings: z.infer<typeof deviceSchema>, clock: Clock): Promise<Device> {
+  if (settings.kind === "rosbridge") return makeRosbridgeDevice(settings, clock);
   if (settings.kind === "websocket") return makeSocketDevice(settings, clock);
   const { makeDevice: make } = await importModule(settings.url);
   if (typeof make === "function")

@@ -22,7 +22,8 @@ export interface OperatorLink {
 /** What happened: to the dead-man, or to the motor's connection. */
 export type GuardEvent =
   | SafetyEvent
-  | { readonly type: "device"; readonly up: boolean; readonly reason: string; readonly atMs: number };
+  | { readonly type: "device"; readonly up: boolean; readonly reason: string; readonly atMs: number }
+  | { readonly type: "warned"; readonly message: string; readonly atMs: number };
 
 /** What the guard tells its host. */
 export interface GuardListener {
@@ -101,6 +102,7 @@ export class Guard {
       observed: (observation) => this.observed(observation),
       measured: (positions, atMs) => this.machine.feedback(positions, atMs),
       acknowledged: (number) => this.machine.acknowledge(number),
+      warned: (message) => parts.listener.event({ type: "warned", message, atMs: this.now() }),
     });
     this.schedule();
   }

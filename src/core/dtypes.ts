@@ -34,7 +34,11 @@ export function kindOf(dtype: DType): DTypeKind {
 
 /** Is `dtype` one of the known names? */
 export function isDType(dtype: unknown): dtype is DType {
-  return dtype === "float32" || dtype === "float64" || (typeof dtype === "string" && dtype in integerLimits);
+  return (
+    dtype === "float32" ||
+    dtype === "float64" ||
+    (typeof dtype === "string" && Object.hasOwn(integerLimits, dtype))
+  );
 }
 
 /** Does every value of `from` fit into `to` unchanged? `numpy.can_cast(from, to)` with its default "safe" rule. */

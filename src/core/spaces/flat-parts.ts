@@ -27,7 +27,6 @@ export function flatBoxOf(spaces: readonly Space[]): Box<DType> {
   const boxes = spaces.map((space) => space.flatSpace() as Box<DType>);
   const types = commonDType(boxes);
   const [low, high] = [joined(boxes, "low"), joined(boxes, "high")];
-  // An infinite bound of a float part stays infinite; on a promoted integer part there is none left to express.
   return new Box<DType>(low, high, [low.length], types);
 }
 

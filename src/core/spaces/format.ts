@@ -61,31 +61,34 @@ function split(text: string): readonly [string, string] {
   return [whole, fraction];
 }
 
+/** Whole part, fraction and exponent of a finite number. */
+function floatParts(value: number, dtype: DType, scientific: boolean): readonly [string, string, string] {
+  const text = value === 0 ? `${Object.is(value, -0) ? "-" : ""}0e+0` : shortest(value, dtype);
+  if (!scientific) {
+    const plain = positional(text);
+    const cut = split(plain)[1].length > PRECISION ? value.toFixed(PRECISION).replace(/0+$/, "") : plain;
+    return [...split(cut), ""];
+  }
+  const digits = split(text.split("e")[0])[1].length;
+  const [mantissa, power] = (digits > PRECISION ? value.toExponential(PRECISION) : text).split("e");
+  return [...split(mantissa), exponentText(power)];
+}
+
+/** Floats in one common format: points aligned, exponents for all where one needs them. */
 function floatTexts(values: readonly number[], dtype: DType): string[] {
   const sizes = values.filter((value) => Number.isFinite(value) && value !== 0).map(Math.abs);
   const [smallest, largest] = [Math.min(...sizes), Math.max(...sizes)];
   const scientific = sizes.length > 0 && (largest >= 1e8 || smallest < 1e-4 || largest / smallest > 1000);
-  const parts = values.map((value) => {
-    if (!Number.isFinite(value)) return undefined;
-    const text = value === 0 ? `${Object.is(value, -0) ? "-" : ""}0e+0` : shortest(value, dtype);
-    if (!scientific) {
-      const plain = positional(text);
-      const cut = split(plain)[1].length > PRECISION ? value.toFixed(PRECISION).replace(/0+$/, "") : plain;
-      return [...split(cut), ""];
-    }
-    const digits = split(text.split("e")[0])[1].length;
-    const [mantissa, power] = (digits > PRECISION ? value.toExponential(PRECISION) : text).split("e");
-    return [...split(mantissa), exponentText(power)];
-  });
-  const right = Math.max(0, ...parts.map((part) => part?.[1].length ?? 0));
-  const exponents = Math.max(0, ...parts.map((part) => part?.[2].length ?? 0));
-  const left = Math.max(0, ...parts.map((part) => part?.[0].length ?? 0));
-  const width = Math.max(
-    left + 1 + right + exponents,
-    ...values.map((value) => (Number.isFinite(value) ? 0 : (specialText(value)?.length ?? 0))),
+  const parts = values.map((value) =>
+    Number.isFinite(value) ? floatParts(value, dtype, scientific) : undefined,
   );
+  const longest = (part: 0 | 1 | 2): number =>
+    Math.max(0, ...parts.map((texts) => texts?.[part].length ?? 0));
+  const [right, exponents] = [longest(1), longest(2)];
+  const special = values.map((value) => specialText(value) ?? "");
+  const width = Math.max(longest(0) + 1 + right + exponents, ...special.map((text) => text.length));
   return parts.map((part, i) => {
-    if (part === undefined) return (specialText(values[i]) ?? "").padStart(width);
+    if (part === undefined) return special[i].padStart(width);
     const [whole, fraction, exponent] = part;
     const padded = scientific ? fraction.padEnd(right, "0") + exponent : fraction.padEnd(right);
     return `${whole}.${padded}`.padStart(width);
@@ -104,44 +107,48 @@ function wrapped(texts: readonly string[], indent: number, closing: number): str
   return lines.join(`\n${" ".repeat(indent)}`);
 }
 
-function isEdge(index: number, length: number): boolean {
-  return index < EDGE_ITEMS || index >= length - EDGE_ITEMS;
+/** Does NumPy print this index of an axis? Of long axes in large arrays the edges only. */
+function isShown(index: number, length: number, summarize: boolean): boolean {
+  return !summarize || length <= 2 * EDGE_ITEMS || index < EDGE_ITEMS || index >= length - EDGE_ITEMS;
+}
+
+/** Row-major positions of the elements that are printed. */
+function shownPositions(shape: readonly number[], summarize: boolean): number[] {
+  return shape.reduce<number[]>(
+    (positions, length) =>
+      positions.flatMap((position) =>
+        Array.from({ length }, (_, i) => i)
+          .filter((i) => isShown(i, length, summarize))
+          .map((i) => position * length + i),
+      ),
+    [0],
+  );
+}
+
+/** Brackets around the printed elements, which `next` gives in order. */
+function bracketed(shape: readonly number[], axis: number, summarize: boolean, next: () => string): string {
+  if (axis === shape.length) return next();
+  const length = shape[axis];
+  const parts: string[] = [];
+  for (let i = 0; i < length; i++) {
+    if (isShown(i, length, summarize)) parts.push(bracketed(shape, axis + 1, summarize, next));
+    else if (i === EDGE_ITEMS) parts.push("...");
+  }
+  if (axis === shape.length - 1) return `[${wrapped(parts, axis + 1, shape.length - axis)}]`;
+  return `[${parts.join(`${"\n".repeat(shape.length - axis - 1)}${" ".repeat(axis + 1)}`)}]`;
 }
 
 /** An array as `str(numpy_array)` gives it. */
 export function arrayText({ data, shape, dtype }: NdArray): string {
   const summarize = sizeOf(shape) > SUMMARY_THRESHOLD;
-  const shown = (index: number): boolean => {
-    if (!summarize) return true;
-    let rest = index;
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      if (shape[axis] > 2 * EDGE_ITEMS && !isEdge(rest % shape[axis], shape[axis])) return false;
-      rest = Math.floor(rest / shape[axis]);
-    }
-    return true;
-  };
-  const indices = Array.from({ length: data.length }, (_, i) => i).filter(shown);
-  const values = indices.map((i) => data[i]);
-  const raw =
+  const values = shownPositions(shape, summarize).map((position) => data[position]);
+  const texts =
     kindOf(dtype) === "f"
-      ? floatTexts(values as number[], dtype)
+      ? floatTexts(values.map(Number), dtype)
       : values.map((value) => scalarText(value, dtype));
-  const width = Math.max(0, ...raw.map((text) => text.length));
-  const texts = new Map(indices.map((index, i) => [index, raw[i].padStart(width)]));
-  const render = (axis: number, offset: number): string => {
-    if (axis === shape.length) return texts.get(offset) ?? "";
-    const length = shape[axis];
-    const stride = sizeOf(shape.slice(axis + 1));
-    const parts: string[] = [];
-    for (let i = 0; i < length; i++) {
-      if (!summarize || length <= 2 * EDGE_ITEMS || isEdge(i, length)) {
-        parts.push(render(axis + 1, offset + i * stride));
-      } else if (i === EDGE_ITEMS) parts.push("...");
-    }
-    if (axis === shape.length - 1) return `[${wrapped(parts, axis + 1, shape.length - axis)}]`;
-    return `[${parts.join(`${"\n".repeat(shape.length - axis - 1)}${" ".repeat(axis + 1)}`)}]`;
-  };
-  return render(0, 0);
+  const width = Math.max(0, ...texts.map((text) => text.length));
+  let printed = 0;
+  return bracketed(shape, 0, summarize, () => texts[printed++].padStart(width));
 }
 
 /** A shape as Python prints a tuple: "()", "(3,)", "(2, 3)". */

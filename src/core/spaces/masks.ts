@@ -1,12 +1,8 @@
 /** @file Masks and probabilities that restrict a sample: their checks, and the draw among what they allow. */
 
 import { fail } from "../errors.ts";
-import type { NdArray } from "../ndarray.ts";
 import { isNdArray } from "../ndarray.ts";
 import type { Rng } from "../rng.ts";
-
-/** Numbers as an array, a typed array or a list. */
-export type Numbers = NdArray | ArrayLike<number>;
 
 function malformed(what: string, expected: string, got: string): never {
   return fail({ code: "INVALID_ARGUMENT", what, expected, got, fix: "see the space's `sample`" });

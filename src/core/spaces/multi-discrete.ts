@@ -73,9 +73,9 @@ export class MultiDiscrete<D extends IntegerDType = "int32">
     const dtype: IntegerDType = options.dtype ?? "int64";
     super([...counts.shape], dtype);
     const lasts = counts.values.map((count, i) => Number(count) + Number(starts?.values[i] ?? 0) - 1);
-    const least = Math.min(0, ...(starts?.values.map(Number) ?? []));
-    const standard =
-      options.dtype ?? defaultElementDtype(least, Math.max(0, ...lasts, ...counts.values.map(Number)));
+    const least = (starts?.values ?? []).reduce<number>((low, start) => Math.min(low, Number(start)), 0);
+    const most = counts.values.reduce<number>((high, count, i) => Math.max(high, Number(count), lasts[i]), 0);
+    const standard = options.dtype ?? defaultElementDtype(least, most);
     this.elementDtype = (options.elementDtype ?? standard) as D;
     const fits = (value: number | bigint): boolean => fitsInteger(value, this.elementDtype);
     const sameShape = starts === undefined || sameAxes(starts.shape, counts.shape);

@@ -1,7 +1,7 @@
 /** @file Sequence: any number of elements of one space, as a list or stacked. */
 
 import { kindOf } from "../dtypes.ts";
-import { isNdArray, zeros } from "../ndarray.ts";
+import { isNdArray } from "../ndarray.ts";
 import type { Rng } from "../rng.ts";
 import { OpaqueSpace } from "./opaque.ts";
 import { checkSampleOptions, notOfSpace } from "./space.ts";
@@ -153,6 +153,6 @@ export class Sequence<S extends Space = Space, K extends boolean = false>
   }
 
   protected override emptyElement(make: ArrayMaker): Element {
-    return this.stack ? this.featureSpace.createEmpty(1, make ?? zeros) : [];
+    return this.stack ? this.featureSpace.createEmpty(1, make) : [];
   }
 }

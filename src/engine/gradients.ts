@@ -45,7 +45,13 @@ function matmulGradient(
   const [ta, tb] = [attrs.transposeA === true, attrs.transposeB === true];
   const forA = (): Tensor => (ta ? tf.matMul(b, dy, tb, true) : tf.matMul(dy, b, false, !tb));
   const forB = (): Tensor => (tb ? tf.matMul(dy, a, true, ta) : tf.matMul(a, dy, !ta, false));
-  return { a: () => sumTo(forA(), a.shape), b: () => sumTo(forB(), b.shape) };
+  // One matrix for a whole batch: fold the batch into the rows, rather than sum one product per element of the batch.
+  const shared = (): Tensor => {
+    const [rows, outer] = [a, dy].map((x) => tf.reshape(x, [-1, x.shape[x.shape.length - 1]]));
+    return tb ? tf.matMul(outer, rows, true) : tf.matMul(rows, outer, true);
+  };
+  const isShared = b.rank === 2 && a.rank > 2 && !ta;
+  return { a: () => sumTo(forA(), a.shape), b: () => (isShared ? shared() : sumTo(forB(), b.shape)) };
 }
 
 /** Tiling lays copies side by side: split each axis into (copy, element) and sum over the copies. */

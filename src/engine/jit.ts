@@ -8,7 +8,7 @@ import type { Device } from "./devices.ts";
 import { targets } from "./donation.ts";
 import { runEagerly } from "./eager.ts";
 import { fill, stopGradient, toUint8, traceProgram } from "./program.ts";
-import type { AnyFunction, Program } from "./program.ts";
+import type { AnyFunction, OutputForm } from "./program.ts";
 import { openSession } from "./session.ts";
 import type { Session } from "./session.ts";
 import { tf } from "./tfjs.ts";
@@ -52,8 +52,7 @@ export interface Jitted<I, O> {
   dispose(): Promise<void>;
 }
 
-interface Compiled {
-  readonly program: Program;
+interface Compiled extends OutputForm {
   readonly session: Session;
 }
 
@@ -88,8 +87,8 @@ class GraphCache {
 
   private async compile(input: unknown): Promise<Compiled> {
     const target = this.device === "cpu" ? "cpu" : "device";
-    const program = traceProgram(this.fn, input, { name: this.name, target });
-    return { program, session: await openSession(program.bytes, this.device) };
+    const { bytes, outputs, form } = traceProgram(this.fn, input, { name: this.name, target });
+    return { outputs, form, session: await openSession(bytes, this.device) };
   }
 
   async close(): Promise<void> {
@@ -114,13 +113,11 @@ export function jit<I, O>(fn: (input: I) => O, options: JitOptions<I> = {}): Jit
   const call = async (input: Host<I>): Promise<Host<O>> => {
     if (device === "tensorflow") return runEagerly(fn, input, loadTensorflow()) as Host<O>;
     const leaves = flatten(input, isNdArray);
-    const { program, session } = await graphs.find(input, leaves);
-    const outputs = targets(program.outputs, leaves, donated);
-    await session.run(
-      Array.from(leaves, (leaf) => leaf.value),
-      outputs,
-    );
-    return fill(program, outputs) as Host<O>;
+    const compiled = await graphs.find(input, leaves);
+    const arrays = targets(compiled.outputs, leaves, donated);
+    const given = leaves.map((leaf) => leaf.value);
+    await compiled.session.run(given, arrays);
+    return fill(compiled, arrays) as Host<O>;
   };
   const jitted = (input: Host<I>): Promise<Host<O>> => {
     if (disposed) return Promise.reject(disposedError(name));

@@ -16,12 +16,16 @@ import type { Leaf } from "./tree.ts";
 /** A function over trees of tensors, its types forgotten. */
 export type AnyFunction = (input: never) => unknown;
 
-/** What a graph needs to be run: its bytes and the form of its outputs. */
-export interface Program {
-  readonly bytes: Uint8Array;
+/** The form of a function's outputs. */
+export interface OutputForm {
   readonly outputs: readonly Leaf<ValueType>[];
   /** The output tree with a `Slot` for each array. */
   readonly form: unknown;
+}
+
+/** What a graph needs to be run. */
+export interface Program extends OutputForm {
+  readonly bytes: Uint8Array;
 }
 
 /** Stands for the n-th output in an output tree. */
@@ -34,9 +38,9 @@ export class Slot {
 
 const isSlot = (value: unknown): value is Slot => value instanceof Slot;
 
-/** The output tree of `program` with `arrays` in place. */
-export function fill(program: Program, arrays: readonly unknown[]): unknown {
-  return rebuild(program.form, isSlot, arrays);
+/** The output tree with `arrays` in place. */
+export function fill({ form }: OutputForm, arrays: readonly unknown[]): unknown {
+  return rebuild(form, isSlot, arrays);
 }
 
 const bytesOut = new WeakSet<Tensor>();

@@ -42,6 +42,10 @@ const functions: Record<string, { shape: number[]; fn: (x: Tensor) => Tensor }> 
     fn: (x) => tf.squaredDifference(other([2, 3]), x),
   },
   "matmul with a broadcast batch": { shape: [3, 4], fn: (x) => tf.matMul(other([2, 5, 3]), x) },
+  "matmul with one transposed matrix for a batch": {
+    shape: [4, 3],
+    fn: (x) => tf.matMul(other([2, 5, 3]), x, false, true),
+  },
   "transposed matmul with a broadcast batch": {
     shape: [4, 3],
     fn: (x) => tf.matMul(x, other([2, 4, 5]), true, false),

@@ -1,6 +1,8 @@
 /** @file What the tracer refuses, and how it says so; and that it leaves nothing behind. */
 
 import "@tensorflow/tfjs-backend-cpu";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { ReverieError } from "../../src/core/errors.ts";
 import { float32, ndarray, scalar } from "../../src/core/ndarray.ts";
@@ -103,6 +105,23 @@ describe("the tracer", () => {
       before.numDataBuffers,
       before.numBytes,
     ]);
+  });
+});
+
+describe("memory", () => {
+  it("of a trace is free once it has been compiled", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const traced: WeakRef<object>[] = [];
+    const f = jit(({ x }: { x: Tensor }) => {
+      const y = tf.add(tf.square(x), tf.linspace(0, 1, x.size));
+      traced.push(new WeakRef(y), new WeakRef(y.dataId));
+      return y;
+    });
+    for (let size = 1; size <= 8; size++) await f({ x: float32(new Array(size).fill(1)) });
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    collect();
+    expect(traced.filter((ref) => ref.deref() !== undefined).length).toBeLessThanOrEqual(2);
   });
 });
 

@@ -51,6 +51,7 @@ export interface Attachment {
 }
 
 interface OperatorSession {
+  readonly openedMs: number;
   /** Unique in the robot: two principals that choose the same name do not meet. */
   readonly id: string;
   readonly epoch: number;
@@ -215,7 +216,7 @@ export class Guard {
     const key = JSON.stringify([who.principal, id]);
     this.supersede(key);
     const { epoch, highestSeq } = this.machine.openSession(key, this.now());
-    who.session = { id: key, epoch };
+    who.session = { id: key, epoch, openedMs: this.now() };
     who.link.send({
       op: "welcome",
       protocol: protocolVersion,
@@ -311,7 +312,8 @@ export class Guard {
       truncated,
     } as const;
     for (const who of this.attached) {
-      if (who.session === undefined) continue;
+      // An action may only answer what was seen on its own connection.
+      if (who.session === undefined || capturedMs < who.session.openedMs) continue;
       const own = reset?.who === who ? reset.id : undefined;
       const heard = this.machine.highestSeq(who.session.id);
       who.outlet.offer({ ...message, reset: own, heard, applied, stopped: this.machine.stopReason });
@@ -354,17 +356,7 @@ export class Guard {
     if (setpoint !== undefined) {
       this.parts.device.send(setpoint);
       this.lastSentMs = nowMs;
-      const { values, seq, row, kind, limited } = setpoint;
-      const count = (this.applied?.count ?? 0) + 1;
-      this.applied = {
-        values: ndarray("float64", [values.length], values),
-        seq,
-        row,
-        kind,
-        limited,
-        count,
-        sent: nowMs,
-      };
+      this.applied = appliedOf(setpoint, this.applied, nowMs);
       this.parts.listener.sent?.(setpoint, nowMs);
     }
     this.schedule();
@@ -381,4 +373,11 @@ export class Guard {
     const atMs = Math.min(this.nextTickMs, this.machine.deadlineMs + 0.001);
     this.cancel = this.parts.clock.at(atMs, () => this.emit());
   }
+}
+
+function appliedOf({ values, ...rest }: Setpoint, before: Applied | undefined, nowMs: number): Applied {
+  const { seq, row, kind, limited } = rest;
+  const since = before?.seq === seq && before.kind === kind ? before.since : nowMs;
+  const count = (before?.count ?? 0) + 1;
+  return { values: ndarray("float64", [values.length], values), seq, row, kind, limited, count, since };
 }

@@ -316,8 +316,11 @@ export class SafetyMachine {
     const { observedMs, startMs = nowMs, stepSeconds } = command;
     if (observedMs === undefined && this.config.requireStamp) return "no-stamp";
     if (observedMs !== undefined && !(observedMs <= nowMs)) return "foreign-stamp";
-    if (observedMs !== undefined && nowMs - observedMs > this.config.maxActionAgeMs) return "late";
     if (!(startMs <= nowMs)) return "foreign-stamp";
+    // What answers an observation of an earlier connection was decided before the loss.
+    const openedMs = this.operators.find(command.sessionId, command.epoch)?.openedMs ?? nowMs;
+    const oldestMs = Math.max(openedMs, nowMs - this.config.maxActionAgeMs);
+    if (observedMs !== undefined && observedMs < oldestMs) return "late";
     return nowMs >= startMs + rows * stepSeconds * 1000 ? "late" : undefined;
   }
 

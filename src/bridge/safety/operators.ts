@@ -5,6 +5,7 @@ export interface Operator {
   readonly id: string;
   /** Counts connections of this robot; a message of an earlier connection carries a lower one and is refused. */
   readonly epoch: number;
+  readonly openedMs: number;
   heardMs: number;
 }
 
@@ -17,7 +18,7 @@ export class Operators {
   /** A connection begins or is resumed; an older connection of the same session is superseded. */
   open(id: string, nowMs: number): Operator {
     this.epochs += 1;
-    const operator = { id, epoch: this.epochs, heardMs: nowMs };
+    const operator = { id, epoch: this.epochs, openedMs: nowMs, heardMs: nowMs };
     this.live.set(id, operator);
     return operator;
   }

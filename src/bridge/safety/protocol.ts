@@ -34,8 +34,8 @@ export interface Applied {
   readonly limited: boolean;
   /** Setpoints since the observation before. */
   readonly count: number;
-  /** When it was sent, by the robot's clock. */
-  readonly sent: number;
+  /** When the first setpoint of this command (or stop) was sent, by the robot's clock. */
+  readonly since: number;
 }
 
 /** Robot → operator. */

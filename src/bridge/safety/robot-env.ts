@@ -73,7 +73,8 @@ export class RobotEnv implements VectorEnv<RobotObservations, NdArray> {
     if (mask?.data[0] === 0) return { ...emptyStep(), observations: batchOf(before), infos: {} };
     const seq = this.act(actions, { stepSeconds: this.stepSeconds, observed: before.stamp });
     const observed = await this.session.next(
-      ({ heard, applied, stopped }) => heard >= seq && (applied?.seq === seq || stopped !== undefined),
+      ({ heard, applied, stopped, stamp }) =>
+        heard >= seq && (stopped !== undefined || (applied?.seq === seq && stamp >= applied.since)),
     );
     this.newest = observed;
     return stepOf(observed);

@@ -235,6 +235,7 @@ describe("through the guard", () => {
     ).toBe(true);
     const batch = await env.step(float32([2, 0.25], [1, 2]));
     expect(batch.infos.executed?.values).toMatchObject({ data: Float64Array.of(0.5, 0.25) });
+    await until(() => (ros.velocity.linear as { x: number }).x === 0.5);
     expect(ros.velocity).toEqual({ linear: { x: 0.5 }, angular: { z: 0.25 } });
     await env.close();
     await until(() => (ros.velocity.linear as { x: number }).x === 0);

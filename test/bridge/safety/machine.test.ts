@@ -85,6 +85,15 @@ describe("arming", () => {
     expect(rig.send(1, 1, 30, { epoch: again.epoch })).toMatchObject({ accepted: true });
   });
 
+  it("refuses what answers an observation from before the connection, however fresh it is", () => {
+    const rig = rigOf({ channels: [wheel] });
+    rig.send(0, 1, 100);
+    rig.machine.closeSession("pilot", rig.epoch, 110);
+    const { epoch } = rig.machine.openSession("pilot", 120);
+    expect(rig.send(1, 1, 130, { epoch, observedMs: 119 })).toMatchObject({ refusal: "late" });
+    expect(rig.send(2, 1, 140, { epoch, observedMs: 120 })).toMatchObject({ accepted: true });
+  });
+
   it("lets one operator drive and leaves the robot alone when another tries", () => {
     const rig = rigOf({ channels: [wheel] });
     const rival = rig.machine.openSession("rival", 0);

@@ -38,13 +38,13 @@ export function initActorCritic(rng: Rng, config: ActorCriticConfig): ActorCriti
 }
 
 /** Action distribution for observations [B, F]. */
-export function actionDistribution(p: ActorCriticParams<Tensor>, observations: Tensor): TanhGaussian {
+export function actionDistribution(p: Pick<ActorCriticParams<Tensor>, "actor" | "logStd">, observations: Tensor): TanhGaussian {
   return { mean: mlp(p.actor, observations, tf.elu), logStd: tf.clipByValue(p.logStd, -4, 1) };
 }
 
 /** Value estimates [B] for observations [B, F]. */
 export function stateValue(
-  p: ActorCriticParams<Tensor>,
+  p: Pick<ActorCriticParams<Tensor>, "critic">,
   config: ActorCriticConfig,
   observations: Tensor,
 ): Tensor {

@@ -1,10 +1,10 @@
 /** @file PPO with a clipped ratio; the same update for rollouts of a simulator and of a dream. */
 
 import { tf, type Tensor } from "../engine/jit.ts";
-import { ndarray, scalar, takeRows, type NdArray } from "../core/ndarray.ts";
+import { ndarray, takeRows, type NdArray } from "../core/ndarray.ts";
 import type { Rng } from "../core/rng.ts";
 import type { LossResult } from "../nn/gradients.ts";
-import { makeTrainStep, type TrainState } from "../nn/trainer.ts";
+import { makeTrainStep, type TrainState, type TrainStep } from "../nn/trainer.ts";
 import { gaussianEntropy, logProbability } from "./distributions.ts";
 import {
   actionDistribution,
@@ -22,6 +22,10 @@ export interface PpoConfig {
   readonly gaeLambda: number;
   readonly clip: number;
   readonly epochs: number;
+  /** Passes of the critic over a batch; its steps are not bounded by `klLimit`. */
+  readonly criticEpochs: number;
+  /** The critic's learning rate relative to the actor's. */
+  readonly criticRate: number;
   readonly minibatches: number;
   readonly entropyCoefficient: number;
   readonly clipNorm: number;
@@ -29,45 +33,52 @@ export interface PpoConfig {
   readonly klLimit: number;
 }
 
-/** A minibatch: observations [M, F], actions [M, A], the other columns [M]. */
-interface Minibatch<T> {
+/** The actor's minibatch: observations [M, F], actions [M, A], the other columns [M]. */
+interface ActorBatch<T> {
   readonly observations: T;
   readonly actions: T;
   readonly logProbabilities: T;
   readonly advantages: T;
+  readonly weights: T;
+}
+
+/** The critic's minibatch: observations [M, F], targets and weights [M]. */
+interface CriticBatch<T> {
+  readonly observations: T;
   readonly returns: T;
   readonly weights: T;
-  /** Scalar: 0 leaves the actor as it is and moves the critic alone. */
-  readonly policyWeight: T;
 }
+
+type ActorParams<T> = Pick<ActorCriticParams<T>, "actor" | "logStd">;
+type CriticParams<T> = Pick<ActorCriticParams<T>, "critic">;
 
 function weightedMean(values: Tensor, weights: Tensor): Tensor {
   return tf.div(tf.sum(tf.mul(values, weights)), tf.sum(weights));
 }
 
-/** Clipped surrogate, squared value error and entropy bonus. @source Schulman et al. 2017, eq. 7 and 9 */
-function ppoLoss(network: ActorCriticConfig, config: PpoConfig) {
-  return (p: ActorCriticParams<Tensor>, batch: Minibatch<Tensor>): LossResult => {
+/** Clipped surrogate and entropy bonus. @source Schulman et al. 2017, eq. 7 */
+function actorLoss(config: PpoConfig) {
+  return (p: ActorParams<Tensor>, batch: ActorBatch<Tensor>): LossResult => {
     const distribution = actionDistribution(p, batch.observations);
     const logRatio = tf.sub(logProbability(distribution, batch.actions), batch.logProbabilities);
     const ratio = tf.exp(tf.clipByValue(logRatio, -10, 10));
     const clipped = tf.clipByValue(ratio, 1 - config.clip, 1 + config.clip);
     const surrogate = tf.minimum(tf.mul(ratio, batch.advantages), tf.mul(clipped, batch.advantages));
     const policyLoss = tf.neg(weightedMean(surrogate, batch.weights));
-    const error = tf.div(
-      tf.sub(stateValue(p, network, batch.observations), batch.returns),
-      network.valueScale,
-    );
-    const valueLoss = weightedMean(tf.square(error), batch.weights);
     const entropy = gaussianEntropy(distribution);
     const kl = weightedMean(tf.sub(tf.sub(ratio, 1), logRatio), batch.weights);
-    const clipFraction = weightedMean(
-      tf.cast(tf.greater(tf.abs(tf.sub(ratio, 1)), config.clip), "float32"),
-      batch.weights,
-    );
-    const objective = tf.sub(policyLoss, tf.mul(entropy, config.entropyCoefficient));
-    const loss = tf.add(valueLoss, tf.mul(objective, batch.policyWeight)) as Tensor;
-    return { loss, metrics: { policyLoss, valueLoss, entropy, kl, clipFraction } };
+    const outside = tf.cast(tf.greater(tf.abs(tf.sub(ratio, 1)), config.clip), "float32");
+    const clipFraction = weightedMean(outside, batch.weights);
+    const loss = tf.sub(policyLoss, tf.mul(entropy, config.entropyCoefficient)) as Tensor;
+    return { loss, metrics: { policyLoss, entropy, kl, clipFraction } };
+  };
+}
+
+/** Squared error of the values, in units of the critic's output. */
+function criticLoss(network: ActorCriticConfig) {
+  return (p: CriticParams<Tensor>, batch: CriticBatch<Tensor>): LossResult => {
+    const error = tf.sub(stateValue(p, network, batch.observations), batch.returns);
+    return { loss: weightedMean(tf.square(tf.div(error, network.valueScale)), batch.weights) };
   };
 }
 
@@ -79,29 +90,36 @@ export interface UpdateOptions {
   readonly criticOnly?: boolean;
 }
 
-/** PPO's optimizer and weights; `update` changes the policy it was made for. */
-export interface PpoLearner {
-  update(rollout: Rollout, options: UpdateOptions): Promise<Record<string, number>>;
-  /** Weights and optimizer moments: saved with a checkpoint, kept over Dyna rounds. */
-  state(): TrainState<ActorCriticParams<NdArray>>;
-  load(state: TrainState<ActorCriticParams<NdArray>>): void;
+/** Weights and optimizer moments: saved with a checkpoint, kept over Dyna rounds. */
+export interface PpoState {
+  readonly actor: TrainState<ActorParams<NdArray>>;
+  readonly critic: TrainState<CriticParams<NdArray>>;
 }
 
-type Columns = Omit<Minibatch<NdArray>, "policyWeight">;
+/** PPO's optimizers and weights; `update` changes the policy it was made for. */
+export interface PpoLearner {
+  update(rollout: Rollout, options: UpdateOptions): Promise<Record<string, number>>;
+  state(): PpoState;
+  load(state: PpoState): void;
+}
 
-function minibatchOf(data: Columns, indices: Int32Array, policyWeight: NdArray): Minibatch<NdArray> {
-  const picked = Object.entries(data).map(([name, array]) => [name, takeRows(array, indices)]);
-  return { ...(Object.fromEntries(picked) as Columns), policyWeight };
+type Columns = ActorBatch<NdArray> & CriticBatch<NdArray>;
+
+function pick<K extends keyof Columns>(data: Columns, names: readonly K[], indices: Int32Array): Pick<Columns, K> {
+  return Object.fromEntries(names.map((name) => [name, takeRows(data[name], indices)])) as Pick<Columns, K>;
 }
 
 /** The rollout's rows as one batch with normalized advantages. */
-function batchOf(rollout: Rollout, config: PpoConfig): { data: Columns; explained: number } {
+function batchOf(rollout: Rollout, config: PpoConfig): { data: Columns; facts: Record<string, number> } {
   const { advantages, returns } = generalizedAdvantages(rollout, config.discount, config.gaeLambda);
-  const explained = explainedVariance(returns, rollout.values);
+  const facts = {
+    explainedVariance: explainedVariance(returns, rollout.values),
+    meanReturn: returns.reduce((a, b) => a + b, 0) / returns.length,
+  };
   normalizeAdvantages(advantages, rollout.weights);
   const column = (values: Float32Array): NdArray => ndarray("float32", [values.length], values);
   return {
-    explained,
+    facts,
     data: {
       observations: rollout.observations,
       actions: rollout.actions,
@@ -134,44 +152,98 @@ function shuffled(count: number, rng: Rng): Int32Array {
   return order;
 }
 
+/** Passes over shuffled minibatches until `each` says stop. */
+async function passes(
+  count: number,
+  options: { epochs: number; minibatches: number; rng: Rng },
+  each: (indices: Int32Array, epoch: number) => Promise<boolean>,
+): Promise<void> {
+  const size = Math.floor(count / options.minibatches);
+  for (let epoch = 0; epoch < options.epochs; epoch++) {
+    const order = shuffled(count, options.rng);
+    for (let m = 0; m < options.minibatches; m++) {
+      if (await each(order.subarray(m * size, (m + 1) * size), epoch)) return;
+    }
+  }
+}
+
+class Ppo implements PpoLearner {
+  readonly #policy: ActorCritic;
+  readonly #config: PpoConfig;
+  readonly #actorStep: TrainStep<ActorParams<Tensor>, ActorBatch<Tensor>>;
+  readonly #criticStep: TrainStep<CriticParams<Tensor>, CriticBatch<Tensor>>;
+  #state: PpoState;
+
+  constructor(policy: ActorCritic, config: PpoConfig) {
+    this.#policy = policy;
+    this.#config = config;
+    const optimizer = { kind: "adamw", beta2: 0.999, clipNorm: config.clipNorm } as const;
+    this.#actorStep = makeTrainStep({ name: "ppo.actor", loss: actorLoss(config), optimizer });
+    this.#criticStep = makeTrainStep({ name: "ppo.critic", loss: criticLoss(policy.config), optimizer });
+    const { actor, logStd, critic } = policy.params();
+    this.#state = { actor: this.#actorStep.init({ actor, logStd }), critic: this.#criticStep.init({ critic }) };
+    this.#show();
+  }
+
+  state(): PpoState {
+    return this.#state;
+  }
+
+  load(state: PpoState): void {
+    this.#state = state;
+    this.#show();
+  }
+
+  async update(rollout: Rollout, options: UpdateOptions): Promise<Record<string, number>> {
+    const { data, facts } = batchOf(rollout, this.#config);
+    const valueLoss = await this.#updateCritic(data, options);
+    const moved = options.criticOnly ? {} : await this.#updateActor(data, options);
+    this.#show();
+    return { ...moved, valueLoss, ...facts };
+  }
+
+  async #updateCritic(data: Columns, { learningRate, rng }: UpdateOptions): Promise<number> {
+    const { criticEpochs: epochs, criticRate, minibatches } = this.#config;
+    let [sum, updates] = [0, 0];
+    await passes(data.weights.shape[0], { epochs, minibatches, rng }, async (indices) => {
+      const batch = pick(data, ["observations", "returns", "weights"], indices);
+      const { state, metrics } = await this.#criticStep.step(this.#state.critic, batch, learningRate * criticRate);
+      this.#state = { ...this.#state, critic: state };
+      sum += metrics.loss;
+      updates++;
+      return false;
+    });
+    return sum / updates;
+  }
+
+  async #updateActor(data: Columns, { learningRate, rng }: UpdateOptions): Promise<Record<string, number>> {
+    const { epochs, minibatches, klLimit } = this.#config;
+    const sums: Record<string, number> = {};
+    let [updates, kl, present] = [0, 0, 0];
+    await passes(data.weights.shape[0], { epochs, minibatches, rng }, async (indices, epoch) => {
+      if (epoch !== present) {
+        if (kl > klLimit) return true;
+        [kl, present] = [0, epoch];
+      }
+      const batch = pick(data, ["observations", "actions", "logProbabilities", "advantages", "weights"], indices);
+      const { state, metrics } = await this.#actorStep.step(this.#state.actor, batch, learningRate);
+      this.#state = { ...this.#state, actor: state };
+      for (const [name, value] of Object.entries(metrics)) sums[name] = (sums[name] ?? 0) + value;
+      kl += metrics.kl / minibatches;
+      updates++;
+      return false;
+    });
+    const { loss: _, ...means } = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / updates]));
+    return { ...means, updates };
+  }
+
+  #show(): void {
+    const { actor, critic } = this.#state;
+    this.#policy.setParams({ ...actor.params, ...critic.params });
+  }
+}
+
 /** @param policy its weights are replaced by every update */
 export function makePpo(policy: ActorCritic, config: PpoConfig): PpoLearner {
-  const step = makeTrainStep<ActorCriticParams<Tensor>, Minibatch<Tensor>>({
-    name: "ppo",
-    loss: ppoLoss(policy.config, config),
-    optimizer: { kind: "adamw", beta2: 0.999, clipNorm: config.clipNorm },
-  });
-  let state = step.init(policy.params()) as unknown as TrainState<ActorCriticParams<NdArray>>;
-  policy.setParams(state.params);
-  return {
-    state: () => state,
-    load(next) {
-      state = next;
-      policy.setParams(state.params);
-    },
-    async update(rollout, { learningRate, rng, criticOnly = false }) {
-      const policyWeight = scalar(criticOnly ? 0 : 1);
-      const { data, explained } = batchOf(rollout, config);
-      const count = rollout.steps * rollout.rows;
-      const size = Math.floor(count / config.minibatches);
-      const sums: Record<string, number> = {};
-      let updates = 0;
-      for (let epoch = 0; epoch < config.epochs; epoch++) {
-        const order = shuffled(count, rng);
-        let kl = 0;
-        for (let m = 0; m < config.minibatches; m++) {
-          const batch = minibatchOf(data, order.subarray(m * size, (m + 1) * size), policyWeight);
-          const result = await step.step(state, batch, learningRate);
-          state = result.state;
-          for (const [name, value] of Object.entries(result.metrics)) sums[name] = (sums[name] ?? 0) + value;
-          kl += result.metrics.kl / config.minibatches;
-          updates++;
-        }
-        if (kl > config.klLimit) break;
-      }
-      policy.setParams(state.params);
-      const means = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / updates]));
-      return { ...means, updates, explainedVariance: explained };
-    },
-  };
+  return new Ppo(policy, config);
 }

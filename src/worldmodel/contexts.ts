@@ -61,13 +61,11 @@ export function makeReplayContexts(
 ) {
   return {
     sample(count: number, rng: Rng): LatentState {
-      const batch = replay.sample({
-        batchSize: count,
-        context: model.contextLength,
-        horizon: 0,
-        rng,
-        ...options,
-      });
+      const { recentFraction = 0, recentEpisodes } = options;
+      // A batch of one cannot be shared out: it is drawn from the newest episodes with that probability.
+      const recent = count > 1 ? recentFraction : rng.random() < recentFraction ? 1 : 0;
+      const shape = { batchSize: count, context: model.contextLength, horizon: 0 };
+      const batch = replay.sample({ ...shape, rng, recentFraction: recent, recentEpisodes });
       return contextState(model, batch);
     },
   };

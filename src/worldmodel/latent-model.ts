@@ -127,10 +127,10 @@ class LatentModel implements WorldModel {
   readonly #compiled;
   readonly #width: number;
 
-  constructor(parts: LatentModelParts) {
+  constructor(parts: LatentModelParts, compiled = compileStep(parts.config, parts.termination ?? "mean")) {
     const { config, tokenizer, actionSpec } = parts;
     this.#parts = parts;
-    this.#compiled = compileStep(config, parts.termination ?? "mean");
+    this.#compiled = compiled;
     this.#width = config.tokens * config.channels;
     this.frameShape = tokenizer.frameShape;
     this.stateSize = config.stateSize;
@@ -138,6 +138,11 @@ class LatentModel implements WorldModel {
     this.contextLength = config.contextLength;
     this.stepSeconds = 1 / actionSpec.rateHz;
     this.featureSize = 2 * this.#width + config.stateSize + config.actionSize;
+  }
+
+  /** The same model with other weights of the same shapes; nothing is compiled anew. */
+  withMembers(members: readonly DenoiserParams<NdArray>[]): LatentModel {
+    return new LatentModel({ ...this.#parts, members }, this.#compiled);
   }
 
   async encode(observations: ObservationWindow, actions: NdArray<"float32">): Promise<LatentState> {
@@ -254,8 +259,11 @@ function newest(x: NdArray<"float32">): NdArray<"float32"> {
   return out;
 }
 
-/** The model, and `fromLatents` for data that is encoded already. */
-export type LatentWorldModel = WorldModel & Pick<LatentModel, "fromLatents">;
+/** The model, `fromLatents` for data that is encoded already, and `withMembers` for newer weights. */
+export type LatentWorldModel = WorldModel &
+  Pick<LatentModel, "fromLatents"> & {
+    withMembers(members: readonly DenoiserParams<NdArray>[]): LatentWorldModel;
+  };
 
 /** @throws CHECKPOINT_MISMATCH when the tokenizer's latents are not of the shape that the weights were trained for */
 export function makeLatentWorldModel(parts: LatentModelParts): LatentWorldModel {

@@ -144,6 +144,8 @@ const ppo: PpoConfig = {
   gaeLambda: 0.95,
   clip: 0.2,
   epochs: 4,
+  criticEpochs: 4,
+  criticRate: 1,
   minibatches: 2,
   entropyCoefficient: 0,
   clipNorm: 1,

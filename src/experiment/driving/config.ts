@@ -8,7 +8,7 @@ const count = (value: number) => z.int().min(1).default(value);
 const fraction = (value: number) => z.number().min(0).max(1).default(value);
 
 const collect = section({
-  frames: z.int().min(200).default(60_000).describe("Real steps recorded by the behaviour policy on training worlds"),
+  frames: z.int().min(200).default(36_000).describe("Real steps recorded by the behaviour policy on training worlds"),
   numEnvs: count(32).describe("Simulators stepped together while collecting"),
   validationEpisodes: count(32).describe("Behaviour episodes on validation worlds, for the model's metrics alone"),
 });
@@ -74,6 +74,8 @@ const ppo = {
   gaeLambda: fraction(0.95).describe("Decay of advantages"),
   clip: positive(0.2).describe("Clip of the probability ratio"),
   epochs: count(4).describe("Passes over a batch"),
+  criticEpochs: count(4).describe("Passes of the critic over a batch"),
+  criticRate: positive(2).describe("The critic's learning rate relative to the actor's"),
   minibatches: count(4).describe("Gradient steps per pass"),
   entropyCoefficient: z.number().min(0).default(0.003).describe("Weight of the entropy bonus"),
   clipNorm: positive(1).describe("Largest gradient norm"),
@@ -89,7 +91,7 @@ const cloning = section({
 });
 
 const imagination = section({
-  iterations: count(60).describe("Batches of imagined rollouts"),
+  iterations: count(20).describe("Batches of imagined rollouts before any Dyna round"),
   numEnvs: count(128).describe("Dreams stepped together"),
   horizon: count(15).describe("Imagined steps per rollout; the learner bootstraps there"),
   learningRate: positive(0.0005).describe("Peak learning rate"),
@@ -97,12 +99,12 @@ const imagination = section({
   criticWarmup: z.int().min(0).default(6).describe("First iterations that move the critic alone"),
   terminationReward: z.number().default(-15).describe("Added per imagined crash to the model's own reward (pessimism)"),
   uncertaintyPenalty: z.number().min(0).default(0).describe("Reward lost per unit of the ensemble's disagreement"),
-  validationEvery: count(12).describe("Iterations between judgements on validation worlds"),
+  validationEvery: count(10).describe("Iterations between judgements on validation worlds"),
   validationEpisodes: count(20).describe("Episodes per judgement"),
-  rounds: z.int().min(0).default(0).describe("Dyna rounds after the offline phase"),
-  roundFrames: count(4000).describe("Real steps that the policy records per round"),
-  roundModelSteps: count(120).describe("Model steps per member and round, at the last phase's horizon"),
-  roundIterations: count(25).describe("Policy iterations per round"),
+  rounds: z.int().min(0).default(8).describe("Dyna rounds after the offline phase"),
+  roundFrames: count(2400).describe("Real steps that the policy records per round"),
+  roundModelSteps: count(40).describe("Model steps per member and round, at the last phase's horizon"),
+  roundIterations: count(8).describe("Policy iterations per round"),
   recentFraction: fraction(0.5).describe("Share of start states and windows from recorded rounds"),
   ...ppo,
 });

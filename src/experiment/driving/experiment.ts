@@ -5,8 +5,12 @@ import type { Stage, StageContext } from "../stages.ts";
 import { drivingSchema, type DrivingConfig } from "./config.ts";
 import { cloneBehaviour } from "./stage-cloning.ts";
 import { collect, trainTokenizer } from "./stage-data.ts";
+import { dynaRounds } from "./stage-dyna.ts";
 import { learnInImagination } from "./stage-imagination.ts";
 import { learnModelFree } from "./stage-modelfree.ts";
+import { judge } from "./stage-judge.ts";
+import { draw } from "./stage-pictures.ts";
+import { summarizeRun } from "./stage-summary.ts";
 import { trainWorldModel } from "./stage-worldmodel.ts";
 import { Workspace } from "./workspace.ts";
 
@@ -36,19 +40,23 @@ function seedStages(config: DrivingConfig): { name: string; weight: number; work
     { name: "worldmodel", weight: (modelWeight * worldmodel.members) / 1500, work: trainWorldModel },
     { name: "cloning", weight: 20, work: cloneBehaviour },
     { name: "imagination", weight: imagination.iterations, work: learnInImagination },
+    { name: "dyna", weight: imagination.rounds * (imagination.roundIterations + imagination.roundModelSteps / 3), work: dynaRounds },
     { name: "model-free", weight: frames / 2000, work: learnModelFree },
+    { name: "judge", weight: config.planner.enabled ? 90 : 30, work: judge },
+    { name: "pictures", weight: 8, work: draw },
   ];
 }
 
 function stages(config: DrivingConfig): Stage<DrivingConfig>[] {
   const deskOf = makeDesk();
-  return Array.from({ length: config.seeds }, (_, k) => config.seed + k).flatMap((seed) =>
+  const perSeed = Array.from({ length: config.seeds }, (_, k) => config.seed + k).flatMap((seed) =>
     seedStages(config).map(({ name, weight, work }) => ({
       name: config.seeds === 1 ? name : `${name} (seed ${seed})`,
       weight,
       run: (settings: DrivingConfig, context: StageContext) => work(deskOf(settings, context, seed)),
     })),
   );
+  return [...perSeed, { name: "summary", weight: 0.1, run: summarizeRun }];
 }
 
 /** `experiment: driving` */

@@ -120,8 +120,13 @@ export async function recordEpisodes(options: RecordOptions): Promise<number> {
 }
 
 
-/** A chooser that acts with `policy` on the world model's features; actions are sampled. One per environment. */
-export function policyChooser(model: WorldModel, policy: Policy<NdArray<"float32">>, rng: Rng): Chooser {
+/** A chooser that acts with `policy` on the world model's features. One per environment. */
+export function policyChooser(
+  model: WorldModel,
+  policy: Policy<NdArray<"float32">>,
+  rng: Rng,
+  options: { everySecondRowExplores?: boolean } = {},
+): Chooser {
   let state: LatentState | undefined;
   let last: NdArray<"float32"> | undefined;
   const size = model.actionSpec.names.length;
@@ -140,8 +145,15 @@ export function policyChooser(model: WorldModel, policy: Policy<NdArray<"float32
       state = await model.observe(state, last, observation);
       if (starting.length > 0) state = overwriteRows(state, await startOf(observation, starting), starting);
     }
-    const decision = await policy.act(model.features(state), begins, { rng });
-    last = decision.actions;
-    return decision.actions;
+    const features = model.features(state);
+    const { actions } = await policy.act(features, begins, { rng });
+    if (options.everySecondRowExplores) {
+      const calm = (await policy.act(features, begins, { deterministic: true })).actions;
+      for (let row = 0; row < actions.shape[0]; row += 2) {
+        actions.data.set(calm.data.subarray(row * size, (row + 1) * size), row * size);
+      }
+    }
+    last = actions;
+    return actions;
   };
 }

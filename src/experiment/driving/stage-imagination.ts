@@ -1,60 +1,35 @@
-/** @file Stages that learn a policy inside the world model: PPO on imagined rollouts, and Dyna rounds. */
+/** @file The stage that learns a policy inside the world model: PPO on imagined rollouts. */
 
-import { existsSync } from "node:fs";
 import { withAutoreset } from "../../env/autoreset.ts";
 import { makeImaginedEnv } from "../../env/imagined.ts";
 import { loadCheckpoint, restoreParams, saveCheckpoint } from "../../nn/checkpoint.ts";
 import { learningRateAt } from "../../nn/schedules.ts";
-import { summarize } from "../../policy/evaluate.ts";
 import type { ActorCritic } from "../../policy/networks.ts";
 import { makePpo, type PpoLearner } from "../../policy/ppo.ts";
 import { beginRollout, collectRollout, type Rollout } from "../../policy/rollout.ts";
 import { makeReplayContexts } from "../../worldmodel/contexts.ts";
 import { dropPartials, trainLoop } from "../training-loop.ts";
-import { scoreOn } from "./scoring.ts";
+import { fitNormalizers } from "../../worldmodel/train.ts";
+import { Selection } from "./selection.ts";
+import { stateSize } from "./task.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** Name under which the policy learned in imagination is saved. */
 export const imaginedPolicy = "imagined";
 
-function startPolicy(work: Workspace): ActorCritic {
-  const { warmStart } = work.config.imagination;
+/**
+ * The policy that imagination starts from. Its critic begins at the value of earning the data's mean reward for ever: from
+ * zero it would need tens of batches to rise there, and meanwhile a crash would seem to cost next to nothing.
+ */
+async function startPolicy(work: Workspace): Promise<ActorCritic> {
+  const { warmStart, discount } = work.config.imagination;
   const policy = work.newPolicy("imagination");
-  if (warmStart !== "none") policy.setParams({ ...policy.params(), actor: work.loadPolicy(warmStart).policy.params().actor });
+  const { actor, logStd, critic } = policy.params();
+  const { rewardMean } = fitNormalizers(await work.replay("train"), stateSize);
+  const last = critic[Object.keys(critic)[Object.keys(critic).length - 1]];
+  last.bias.data[0] = rewardMean / (1 - discount) / policy.config.valueScale;
+  policy.setParams({ actor: warmStart === "none" ? actor : work.loadPolicy(warmStart).policy.params().actor, logStd, critic });
   return policy;
-}
-
-/** Keeps the policy that validation worlds like best. */
-export class Selection {
-  readonly #work: Workspace;
-  readonly #name: string;
-  #best = -Infinity;
-
-  constructor(work: Workspace, name: string) {
-    this.#work = work;
-    this.#name = name;
-    if (work.hasPolicy(name)) this.#best = work.loadPolicy(name).facts.validationReturn as number;
-  }
-
-  /** Judge `policy` on validation worlds and save it if it is the best so far. */
-  async consider(policy: ActorCritic, step: number): Promise<Record<string, number>> {
-    const scores = await scoreOn(this.#work, "validation", this.#work.config.imagination.validationEpisodes, () => policy);
-    const { mean, terminatedRate, meanLength } = summarize(scores);
-    this.offer(policy, mean, step);
-    return {
-      validationReturn: mean,
-      validationCrashRate: terminatedRate,
-      realHazard: terminatedRate / meanLength,
-      realReward: mean / meanLength,
-    };
-  }
-
-  /** Save `policy`, whose validation return is known, if it is the best so far. */
-  offer(policy: ActorCritic, validationReturn: number, step: number): void {
-    if (validationReturn <= this.#best) return;
-    this.#best = validationReturn;
-    this.#work.savePolicy(this.#name, policy, { validationReturn, step });
-  }
 }
 
 /** Mean reward and crash probability per imagined step, over rows still alive. */
@@ -68,37 +43,49 @@ function imaginedFacts(rollout: Rollout): Record<string, number> {
   return { imaginedReward: reward / weight, imaginedHazard: hazard / weight };
 }
 
+/** What learns: the policy, its optimizers, and the choice of the checkpoint. */
+export interface Dreamer {
+  readonly policy: ActorCritic;
+  readonly learner: PpoLearner;
+  readonly selection: Selection;
+}
+
+/** One stretch of learning in one world model. */
+export interface DreamPhase {
+  readonly name: string;
+  readonly iterations: number;
+  /** First iterations that move the critic alone. */
+  readonly warmup: number;
+  readonly recentFraction: number;
+  readonly recentEpisodes: number;
+  readonly learningRate: (iteration: number) => number;
+  readonly validationEvery: number;
+  /** Share of the stage: [from, to]. */
+  readonly span?: readonly [number, number];
+}
+
 /** Some iterations of PPO in the present world model. */
-async function imagine(
-  work: Workspace,
-  parts: { policy: ActorCritic; learner: PpoLearner; selection: Selection },
-  phase: { name: string; iterations: number; warmup: number; recentFraction: number; recentEpisodes: number; constantRate: boolean },
-): Promise<void> {
-  const settings = work.config.imagination;
+export async function dream(work: Workspace, dreamer: Dreamer, phase: DreamPhase): Promise<void> {
+  const { numEnvs, horizon, uncertaintyPenalty, terminationReward } = work.config.imagination;
   const model = work.model();
-  const { policy, learner, selection } = parts;
+  const { policy, learner, selection } = dreamer;
   const contexts = makeReplayContexts(model, await work.replay("train"), phase);
-  const { numEnvs, horizon, uncertaintyPenalty, terminationReward } = settings;
-  const dream = makeImaginedEnv({ model, contexts, numEnvs, horizon, termination: "soft", uncertaintyPenalty, terminationReward });
-  const env = withAutoreset(dream, "same-step");
-  const schedule = {
-    peak: settings.learningRate * (phase.constantRate ? 0.5 : 1),
-    warmupSteps: phase.constantRate ? 1 : 5,
-    totalSteps: phase.iterations,
-    decayFraction: 0.5,
-  };
+  const penalties = { uncertaintyPenalty, terminationReward };
+  const imagined = makeImaginedEnv({ model, contexts, numEnvs, horizon, termination: "soft", ...penalties });
+  const env = withAutoreset(imagined, "same-step");
   await trainLoop(work.context, {
     name: phase.name,
     steps: phase.iterations,
     logEvery: 1,
+    span: phase.span,
     state: () => learner.state(),
     load: (state) => learner.load(state),
     async step(i, rng) {
       const cursor = await beginRollout(env, rng.integers(0, 2 ** 31) as number);
       const rollout = await collectRollout({ env, policy, steps: horizon, rng, cursor });
-      const learningRate = learningRateAt(schedule, i);
+      const learningRate = phase.learningRate(i);
       const metrics = await learner.update(rollout, { learningRate, rng, criticOnly: i < phase.warmup });
-      const due = (i + 1) % settings.validationEvery === 0 || i + 1 === phase.iterations;
+      const due = (i + 1) % phase.validationEvery === 0 || i + 1 === phase.iterations;
       const judged = due ? await selection.consider(policy, i) : {};
       return { ...metrics, ...imaginedFacts(rollout), ...judged };
     },
@@ -108,48 +95,43 @@ async function imagine(
   });
 }
 
-/** Save learner and policy so that a later Dyna round goes on with the same optimizer. */
-function saveLearner(work: Workspace, learner: PpoLearner): void {
-  saveCheckpoint(work.file("imagination.safetensors"), learner.state(), { kind: "ppo-state" });
+/** Save the learner so that the next Dyna round goes on with the same optimizers. */
+export function saveLearner(work: Workspace, learner: PpoLearner, round: number): void {
+  saveCheckpoint(work.file("training", "imagination.safetensors"), learner.state(), { kind: "ppo-state", round });
+}
+
+/** The dreamer that the last phase left, and the round after which it was saved. */
+export function loadDreamer(work: Workspace): Dreamer & { readonly round: number } {
+  const path = work.file("training", "imagination.safetensors");
+  const policy = work.newPolicy("imagination");
+  const learner = makePpo(policy, work.config.imagination);
+  const { tensors, meta } = loadCheckpoint(path);
+  learner.load(restoreParams(learner.state(), tensors, path));
+  return { policy, learner, selection: new Selection(work, imaginedPolicy), round: meta.round as number };
 }
 
 /** Learn offline: all real frames come from the behaviour policy. */
 export async function learnInImagination(work: Workspace): Promise<void> {
-  const { iterations, criticWarmup } = work.config.imagination;
-  const policy = startPolicy(work);
+  const { iterations, criticWarmup, learningRate, rounds, validationEvery } = work.config.imagination;
+  const policy = await startPolicy(work);
   const learner = makePpo(policy, work.config.imagination);
-  const selection = new Selection(work, imaginedPolicy);
   const name = `imagination-${work.seed}`;
-  await imagine(
+  // Where Dyna rounds follow, the rate decays over them instead.
+  const decayFraction = rounds === 0 ? 0.5 : 0;
+  const schedule = { peak: learningRate, warmupSteps: 5, totalSteps: iterations, decayFraction };
+  await dream(
     work,
-    { policy, learner, selection },
-    { name, iterations, warmup: criticWarmup, recentFraction: 0, recentEpisodes: 1, constantRate: false },
+    { policy, learner, selection: new Selection(work, imaginedPolicy) },
+    {
+      name,
+      iterations,
+      warmup: criticWarmup,
+      recentFraction: 0,
+      recentEpisodes: 1,
+      learningRate: (i) => learningRateAt(schedule, i),
+      validationEvery,
+    },
   );
-  saveLearner(work, learner);
+  saveLearner(work, learner, 0);
   dropPartials(work.context, [name]);
 }
-
-/** A learner with the state that the last phase left. */
-export function resumeLearner(work: Workspace): { policy: ActorCritic; learner: PpoLearner } {
-  const path = work.file("imagination.safetensors");
-  const policy = work.newPolicy("imagination");
-  const learner = makePpo(policy, work.config.imagination);
-  if (existsSync(path)) learner.load(restoreParams(learner.state(), loadCheckpoint(path).tensors, path));
-  return { policy, learner };
-}
-
-/** One more phase of imagination after new real episodes were recorded and the model was trained on them. */
-export async function continueImagination(work: Workspace, round: number, recentEpisodes: number): Promise<void> {
-  const { roundIterations, recentFraction } = work.config.imagination;
-  const { policy, learner } = resumeLearner(work);
-  const selection = new Selection(work, imaginedPolicy);
-  const name = `imagination-${work.seed}-round${round}`;
-  await imagine(
-    work,
-    { policy, learner, selection },
-    { name, iterations: roundIterations, warmup: 0, recentFraction, recentEpisodes, constantRate: true },
-  );
-  saveLearner(work, learner);
-  dropPartials(work.context, [name]);
-}
-

@@ -7,7 +7,7 @@ import { learningRateAt } from "../../nn/schedules.ts";
 import { makePpo } from "../../policy/ppo.ts";
 import { beginRollout, collectRollout, type RolloutCursor } from "../../policy/rollout.ts";
 import { dropPartials, trainLoop } from "../training-loop.ts";
-import { Selection } from "./stage-imagination.ts";
+import { Selection } from "./selection.ts";
 import { asPixelEnv, makeTaskEnv } from "./task.ts";
 import type { Workspace } from "./workspace.ts";
 

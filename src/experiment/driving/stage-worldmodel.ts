@@ -1,5 +1,7 @@
 /** @file The stage that trains the world model's ensemble on encoded episodes. */
 
+import { rmSync } from "node:fs";
+import { loadCheckpoint, restoreParams, saveCheckpoint } from "../../nn/checkpoint.ts";
 import { learningRateAt } from "../../nn/schedules.ts";
 import { saveLatentModel } from "../../worldmodel/checkpoint.ts";
 import type { LatentReplay } from "../../worldmodel/contexts.ts";
@@ -42,7 +44,26 @@ export function saveModel(work: Workspace, trainer: EnsembleTrainer, normalizers
     actionSpec: actionSpecOf(work.config.env),
   };
   saveLatentModel(work.file("worldmodel.safetensors"), parts, work.tokenizer().hash);
-  work.forgetModel();
+  work.useModel(undefined);
+}
+
+const trainerFile = (work: Workspace, round: number): string =>
+  work.file("training", `worldmodel-round${round}.safetensors`);
+
+/** Keep the optimizers' state for Dyna rounds, as it is after `round`. */
+export function saveTrainer(work: Workspace, trainer: EnsembleTrainer, round: number): void {
+  saveCheckpoint(trainerFile(work, round), trainer.state(), { kind: "ensemble-state", round });
+}
+
+/** The optimizers' state of a round that is over is not needed any more. */
+export function dropTrainer(work: Workspace, round: number): void {
+  rmSync(trainerFile(work, round), { force: true });
+}
+
+/** Go on where the trainer was after `round`. */
+export function loadTrainer(work: Workspace, trainer: EnsembleTrainer, round: number): void {
+  const path = trainerFile(work, round);
+  trainer.load(restoreParams(trainer.state(), loadCheckpoint(path).tensors, path));
 }
 
 /** Train all members through the phases of the config. */
@@ -75,6 +96,7 @@ export async function trainWorldModel(work: Workspace): Promise<void> {
     before += share;
   }
   saveModel(work, trainer, normalizers);
+  saveTrainer(work, trainer, 0);
   dropPartials(context, names);
 }
 

@@ -132,9 +132,9 @@ export class Workspace {
     return this.#model;
   }
 
-  /** Use new weights of the world model from now on. */
-  forgetModel(): void {
-    this.#model = undefined;
+  /** Use this model from now on; undefined reads it from its file. */
+  useModel(model: LatentWorldModel | undefined): void {
+    this.#model = model;
   }
 
   networkConfig(): ActorCriticConfig {

@@ -1,0 +1,108 @@
+/** @file The stage of Dyna rounds: the policy records real episodes, the model learns from them, the policy dreams on from them. */
+
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { saveEpisode } from "../../data/episode-store.ts";
+import type { Episode } from "../../data/episode.ts";
+import { learningRateAt } from "../../nn/schedules.ts";
+import { dropPartials, stepRng } from "../training-loop.ts";
+import { safePoint } from "../stages.ts";
+import { policyChooser, recordEpisodes } from "./recording.ts";
+import { dream, loadDreamer, saveLearner, type Dreamer } from "./stage-imagination.ts";
+import { dropTrainer, loadTrainer, makeModelTrainer, saveModel, saveTrainer } from "./stage-worldmodel.ts";
+import { makeTaskEnv, stateSize } from "./task.ts";
+import { fitNormalizers, type EnsembleTrainer } from "../../worldmodel/train.ts";
+import { encodeInto, type Workspace } from "./workspace.ts";
+
+const prefixOf = (round: number): string => `round${String(round).padStart(2, "0")}`;
+
+/** Remove episodes that a killed session recorded in rounds after `round`. */
+function dropLaterRounds(work: Workspace, round: number): void {
+  const folder = work.episodeFolder("rounds");
+  if (!existsSync(folder)) return;
+  for (const file of readdirSync(folder)) {
+    if (file.startsWith("round") && file >= prefixOf(round + 1)) rmSync(join(folder, file));
+  }
+  work.forgetEpisodes("rounds");
+}
+
+/** Record `roundFrames` real steps of the present policy on training worlds; every second row without exploration. */
+async function record(work: Workspace, dreamer: Dreamer, round: number): Promise<Episode[]> {
+  const { roundFrames } = work.config.imagination;
+  const numEnvs = Math.max(1, Math.round(roundFrames / 300));
+  const env = makeTaskEnv(work.config.env, { numEnvs, split: "train" });
+  const episodes: Episode[] = [];
+  const rng = stepRng(work.seed, "record", round);
+  await recordEpisodes({
+    env,
+    choose: policyChooser(work.model(), dreamer.policy, rng, { everySecondRowExplores: true }),
+    seed: work.seed * 100_003 + 4_000_000 + round * 1000,
+    steps: roundFrames,
+    prefix: prefixOf(round),
+    meta: { env: work.config.env, split: "train", policy: "imagination", round, seed: work.seed },
+    async onEpisode(episode) {
+      await saveEpisode(work.episodeFolder("rounds"), episode);
+      episodes.push(episode);
+      await safePoint(work.context.signal);
+    },
+  });
+  await env.close();
+  return episodes;
+}
+
+/** Train every member some more, half of the windows from the rounds' episodes. */
+async function refreshModel(work: Workspace, trainer: EnsembleTrainer, options: { round: number; recentEpisodes: number }): Promise<void> {
+  const { roundModelSteps, recentFraction } = work.config.imagination;
+  const { phases, members } = work.config.worldmodel;
+  const last = phases[phases.length - 1];
+  const phase = { ...last, recentFraction, recentEpisodes: options.recentEpisodes };
+  const name = `model-round-${work.seed}-${options.round}`;
+  for (let i = 0; i < roundModelSteps * members; i++) {
+    await trainer.step(i % members, phase, last.learningRate * 0.4, stepRng(work.seed, name, i));
+    if (i % 8 === 0) await safePoint(work.context.signal);
+  }
+  work.useModel(work.model().withMembers(trainer.members()));
+}
+
+/** All rounds after the one that was finished last; a killed round is done again from its beginning. */
+export async function dynaRounds(work: Workspace): Promise<void> {
+  const { config, context } = work;
+  const { rounds, roundIterations, recentFraction, learningRate } = config.imagination;
+  if (rounds === 0) return;
+  const replay = await work.replay("train");
+  const normalizers = fitNormalizers(replay, stateSize);
+  const trainer = makeModelTrainer(work, replay, normalizers);
+  const dreamer = loadDreamer(work);
+  loadTrainer(work, trainer, dreamer.round);
+  work.useModel(work.model().withMembers(trainer.members()));
+  dropLaterRounds(work, dreamer.round);
+  const earlier = dreamer.round === 0 ? [] : await work.episodes("rounds");
+  await encodeInto(replay, earlier, work.tokenizer(), "rounds");
+  let recentEpisodes = earlier.length;
+  const schedule = { peak: learningRate, warmupSteps: 1, totalSteps: rounds * roundIterations, decayFraction: 0.7 };
+  for (let round = dreamer.round + 1; round <= rounds; round++) {
+    const from = (round - 1) / rounds;
+    context.progress(from, `round ${round}: recording`);
+    const episodes = await record(work, dreamer, round);
+    await encodeInto(replay, episodes, work.tokenizer(), "rounds");
+    recentEpisodes += episodes.length;
+    await refreshModel(work, trainer, { round, recentEpisodes });
+    const name = `dyna-${work.seed}-round${String(round).padStart(2, "0")}`;
+    await dream(work, dreamer, {
+      name,
+      iterations: roundIterations,
+      warmup: 0,
+      recentFraction,
+      recentEpisodes,
+      learningRate: (i) => learningRateAt(schedule, (round - 1) * roundIterations + i),
+      validationEvery: roundIterations,
+      span: [from + 0.4 / rounds, from + 1 / rounds],
+    });
+    dropPartials(context, [name]);
+    saveModel(work, trainer, normalizers);
+    saveTrainer(work, trainer, round);
+    // The learner's file names the round to go on from: it comes last.
+    saveLearner(work, dreamer.learner, round);
+    dropTrainer(work, round - 1);
+  }
+}

@@ -30,40 +30,49 @@ export interface TrainStep<P, B> {
   dispose(): Promise<void>;
 }
 
-/** @param options.loss traced; receives the parameter tree and the batch @param options.averageDecay 0 turns the average off */
-export function makeTrainStep<P, B>(options: {
-  name: string;
-  loss: (params: P, batch: B) => LossResult;
-  optimizer: OptimizerConfig;
-  averageDecay?: number;
-}): TrainStep<P, B> {
-  const { name, loss, optimizer, averageDecay = 0 } = options;
-  type In = { params: P; average: P; optimizer: OptimizerState<Tensor>; batch: B; learningRate: Tensor };
-  const compiled = jit(
-    (input: In) => {
-      const {
-        grads,
-        loss: value,
-        metrics,
-      } = valueAndGrad((params: P) => loss(params, input.batch), input.params);
-      const next = updateParams({
-        params: input.params,
-        grads,
-        state: input.optimizer,
-        learningRate: input.learningRate,
-        config: optimizer,
-      });
-      const fresh = flattenTree<Tensor>(next.params);
-      const average =
-        averageDecay === 0
-          ? input.average
-          : mapTree(input.average, (old: Tensor, key) =>
-              tf.add(tf.mul(old, averageDecay), tf.mul(fresh.get(key) as Tensor, 1 - averageDecay)),
-            );
-      return { params: next.params, average, optimizer: next.state, metrics: { loss: value, ...metrics } };
-    },
-    { name, donate: ["params", "average", "optimizer"] },
+interface StepOptions<P, B> {
+  readonly name: string;
+  readonly loss: (params: P, batch: B) => LossResult;
+  readonly optimizer: OptimizerConfig;
+  readonly averageDecay?: number;
+}
+
+interface StepInput<P, B> {
+  readonly params: P;
+  readonly average: P;
+  readonly optimizer: OptimizerState<Tensor>;
+  readonly batch: B;
+  readonly learningRate: Tensor;
+}
+
+/** `average` moved towards the leaves of `params` by 1 − decay. */
+function moveAverage<P>(average: P, params: P, decay: number): P {
+  if (decay === 0) return average;
+  const fresh = flattenTree<Tensor>(params);
+  return mapTree(average, (old: Tensor, key) =>
+    tf.add(tf.mul(old, decay), tf.mul(fresh.get(key) as Tensor, 1 - decay)),
   );
+}
+
+function compileStep<P, B>(options: StepOptions<P, B>) {
+  const { name, loss, optimizer: config, averageDecay = 0 } = options;
+  const step = ({ params, average, optimizer, batch, learningRate }: StepInput<P, B>) => {
+    const { grads, loss: value, metrics } = valueAndGrad((at: P) => loss(at, batch), params);
+    const next = updateParams({ params, grads, state: optimizer, learningRate, config });
+    return {
+      params: next.params,
+      average: moveAverage(average, next.params, averageDecay),
+      optimizer: next.state,
+      metrics: { loss: value, ...metrics },
+    };
+  };
+  return jit(step, { name, donate: ["params", "average", "optimizer"] });
+}
+
+/** @param options.loss traced; receives the parameter tree and the batch @param options.averageDecay 0 turns the average off */
+export function makeTrainStep<P, B>(options: StepOptions<P, B>): TrainStep<P, B> {
+  const { name, optimizer, averageDecay = 0 } = options;
+  const compiled = compileStep(options);
   let steps = 0;
   return {
     init: (params) => ({
@@ -72,7 +81,9 @@ export function makeTrainStep<P, B>(options: {
       optimizer: initOptimizer(params, optimizer),
     }),
     async step(state, batch, learningRate) {
-      const input = { ...state, batch, learningRate: scalar(learningRate) } as unknown as Host<In>;
+      const input = { ...state, batch, learningRate: scalar(learningRate) } as unknown as Host<
+        StepInput<P, B>
+      >;
       const { metrics, ...next } = (await compiled(input)) as unknown as TrainState<Host<P>> & {
         metrics: Record<string, NdArray>;
       };

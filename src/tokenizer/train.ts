@@ -73,6 +73,22 @@ function fitNormalizer(latents: NdArray<"float32">): LatentNormalizer {
   return { mean, scale: ndarray("float32", [], new Float32Array([deviation])) };
 }
 
+/** Statistics of the latents that `params` give to `count` random frames. */
+async function measureLatents(
+  source: FrameSource,
+  parts: { config: ContinuousConfig; params: ContinuousParams<NdArray> },
+  options: { count: number; rng: Rng },
+): Promise<LatentNormalizer> {
+  const { size, channels } = parts.config;
+  const identity = {
+    mean: zeros("float32", [tokensOf(parts.config) * channels]),
+    scale: ndarray("float32", [], new Float32Array([1])),
+  };
+  const raw = makeContinuousTokenizer({ ...parts, normalizer: identity, hash: "unfinished" });
+  const drawn = zeros("uint8", [Math.min(options.count, source.count), size, size, 3]);
+  return fitNormalizer(await raw.encode(drawFrames(source, options.rng, drawn)));
+}
+
 /** @param options.source training frames only: validation frames must not shape the normalizer */
 export function makeTokenizerTrainer(options: {
   config: ContinuousConfig;
@@ -82,12 +98,13 @@ export function makeTokenizerTrainer(options: {
   source: FrameSource;
   rng: Rng;
 }): TokenizerTrainer {
-  const { config, batchSize, source } = options;
+  const { config, batchSize, source, optimizer, averageDecay } = options;
+  const loss = continuousLoss(config);
   const step = makeTrainStep<ContinuousParams<Tensor>, ContinuousBatch<Tensor>>({
     name: "tokenizer",
-    loss: continuousLoss(config),
-    optimizer: options.optimizer,
-    averageDecay: options.averageDecay,
+    loss,
+    optimizer,
+    averageDecay,
   });
   let state = step.init(initContinuous(options.rng, config));
   const frames = zeros("uint8", [batchSize, config.size, config.size, 3]);
@@ -105,17 +122,9 @@ export function makeTokenizerTrainer(options: {
     },
     state: () => state,
     load: (next) => void (state = next as never),
-    async finish(sample, rng) {
+    async finish(count, rng) {
       const params = weightsOf(state) as unknown as ContinuousParams<NdArray>;
-      const width = tokensOf(config) * config.channels;
-      const identity = {
-        mean: zeros("float32", [width]),
-        scale: ndarray("float32", [], new Float32Array([1])),
-      };
-      const raw = makeContinuousTokenizer({ config, params, normalizer: identity, hash: "unfinished" });
-      const drawn = zeros("uint8", [Math.min(sample, source.count), config.size, config.size, 3]);
-      const latents = await raw.encode(drawFrames(source, rng, drawn));
-      return { params, normalizer: fitNormalizer(latents) };
+      return { params, normalizer: await measureLatents(source, { config, params }, { count, rng }) };
     },
   };
 }

@@ -64,9 +64,14 @@ interface Step {
   readonly latentError: Tensor;
 }
 
+/** A member under training: its weights and architecture. */
+interface Member {
+  readonly p: DenoiserParams<Tensor>;
+  readonly config: DenoiserConfig;
+}
+
 function predict(
-  p: DenoiserParams<Tensor>,
-  config: DenoiserConfig,
+  { p, config }: Member,
   context: Context,
   batch: WindowBatch<Tensor>,
   step: { target: Tensor; index: number; last: boolean },
@@ -111,7 +116,7 @@ export function windowLoss(config: DenoiserConfig, weights: LossWeights) {
       const target = frameAt(batch.latents, contextLength + h);
       const mask = columnAt(batch.mask, h);
       const ended = columnAt(batch.terminated, h);
-      const step = predict(p, config, { latents, states, actions }, batch, {
+      const step = predict({ p, config }, { latents, states, actions }, batch, {
         target,
         index: h,
         last: h + 1 === steps,

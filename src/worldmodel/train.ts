@@ -68,55 +68,75 @@ export function fitNormalizers(replay: LatentReplay, stateSize: number): Normali
   };
 }
 
+/** The columns [B, T − 1] of the predicted steps alone: float32 [B, H] of windows with K context frames. */
+function predictedSteps(x: NdArray, context: number): NdArray<"float32"> {
+  const [rowCount, all] = x.shape;
+  const steps = all - context + 1;
+  const out = zeros("float32", [rowCount, steps]);
+  for (let b = 0; b < rowCount; b++) {
+    for (let h = 0; h < steps; h++) out.data[b * steps + h] = Number(x.data[b * all + context - 1 + h]);
+  }
+  return out;
+}
+
+function standardizeStates(
+  raw: NdArray<"float32">,
+  { stateMean, stateScale }: Normalizers,
+): NdArray<"float32"> {
+  const out = zeros("float32", raw.shape);
+  const size = stateMean.length;
+  for (let i = 0; i < out.data.length; i++) {
+    const s = i % size;
+    out.data[i] = (raw.data[i] - stateMean[s]) / stateScale[s];
+  }
+  return out;
+}
+
+/** Noise on the context, of a deviation drawn per window from [0, `largest`]: a model's own errors look like it. */
+function drawContextNoise(
+  shape: readonly [number, number, number],
+  largest: number,
+  rng: Rng,
+): NdArray<"float32"> {
+  const noise = zeros("float32", shape);
+  rng.fillNormal(noise.data);
+  const stride = shape[1] * shape[2];
+  for (let b = 0; b < shape[0]; b++) {
+    const sigma = rng.random() * largest;
+    for (let i = b * stride; i < (b + 1) * stride; i++) noise.data[i] *= sigma;
+  }
+  return noise;
+}
+
 /** A replay batch as the loss takes it. */
 function windowBatch(
   batch: LatentBatch,
   config: DenoiserConfig,
   options: { normalizers: Normalizers; contextNoise: number; rng: Rng },
 ): WindowBatch<NdArray> {
-  const { normalizers, contextNoise, rng } = options;
+  const { normalizers, rng } = options;
   const latents = batch.observations.latent;
   const [rowCount, time, width] = latents.shape;
-  const [context, steps] = [config.contextLength, time - config.contextLength];
-  const states = zeros("float32", [rowCount, time, config.stateSize]);
-  const raw = batch.observations.state.data;
-  for (let i = 0; i < raw.length; i++) {
-    const s = i % config.stateSize;
-    states.data[i] = (raw[i] - normalizers.stateMean[s]) / normalizers.stateScale[s];
-  }
-  const noise = zeros("float32", [rowCount, context, width]);
-  rng.fillNormal(noise.data);
-  for (let b = 0; b < rowCount; b++) {
-    const sigma = rng.random() * contextNoise;
-    for (let i = b * context * width; i < (b + 1) * context * width; i++) noise.data[i] *= sigma;
-  }
-  const tail = (x: NdArray): NdArray<"float32"> => {
-    const out = zeros("float32", [rowCount, steps]);
-    const all = time - 1;
-    for (let b = 0; b < rowCount; b++) {
-      for (let h = 0; h < steps; h++) out.data[b * steps + h] = Number(x.data[b * all + context - 1 + h]);
-    }
-    return out;
-  };
-  const rewards = tail(batch.transitions.reward);
+  const context = config.contextLength;
+  const rewards = predictedSteps(batch.transitions.reward, context);
   for (let i = 0; i < rewards.data.length; i++) {
     rewards.data[i] = (rewards.data[i] - normalizers.rewardMean) / normalizers.rewardScale;
   }
   const common = {
     latents,
-    states,
+    states: standardizeStates(batch.observations.state, normalizers),
     actions: batch.transitions.action,
     rewards,
-    terminated: tail(batch.terminated),
-    mask: tail(batch.mask),
-    contextNoise: noise,
+    terminated: predictedSteps(batch.terminated, context),
+    mask: predictedSteps(batch.mask, context),
+    contextNoise: drawContextNoise([rowCount, context, width], options.contextNoise, rng),
   };
   if (config.form === "deterministic") return common;
-  const flowNoise = zeros("float32", [rowCount, steps, width]);
-  const times = zeros("float32", [rowCount, steps]);
-  rng.fillNormal(flowNoise.data);
+  const noise = zeros("float32", [rowCount, time - context, width]);
+  const times = zeros("float32", [rowCount, time - context]);
+  rng.fillNormal(noise.data);
   rng.fillUniform(times.data);
-  return { ...common, noise: flowNoise, times };
+  return { ...common, noise, times };
 }
 
 /** @param options.initRngs one generator per ensemble member: members differ in their start and in their batches */
@@ -130,26 +150,18 @@ export function makeEnsembleTrainer(options: {
   contextNoise: number;
   initRngs: readonly Rng[];
 }): EnsembleTrainer {
-  const { config, replay, normalizers, contextNoise } = options;
+  const { config, replay, normalizers, contextNoise, optimizer, averageDecay } = options;
+  const loss = windowLoss(config, options.weights);
   const step: TrainStep<DenoiserParams<Tensor>, WindowBatch<Tensor>> = makeTrainStep({
     name: "worldmodel",
-    loss: windowLoss(config, options.weights),
-    optimizer: options.optimizer,
-    averageDecay: options.averageDecay,
+    loss,
+    optimizer,
+    averageDecay,
   });
   const states = options.initRngs.map((rng) => step.init(initDenoiser(rng, config) as never));
   return {
     async step(member, phase, learningRate, rng) {
-      const { batchSize, horizon, terminalFraction, recentFraction, recentEpisodes } = phase;
-      const batch = replay.sample({
-        batchSize,
-        context: config.contextLength,
-        horizon,
-        rng,
-        terminalFraction,
-        recentFraction,
-        recentEpisodes,
-      });
+      const batch = replay.sample({ ...phase, context: config.contextLength, rng });
       const prepared = windowBatch(batch, config, { normalizers, contextNoise, rng });
       const result = await step.step(states[member], prepared, learningRate);
       states[member] = result.state;

@@ -1,7 +1,7 @@
 /** @file The only file that names implementations: every experiment by the name that a config gives it. */
 
 import { drivingExperiment } from "./driving/experiment.ts";
-import type { Experiment, Experiments } from "./experiment.ts";
+import type { Experiments } from "./experiment.ts";
 
 /** All experiments by the name in a config's `experiment:` field. */
-export const experiments: Experiments = { driving: drivingExperiment as unknown as Experiment };
+export const experiments: Experiments = { driving: drivingExperiment };

@@ -1,6 +1,7 @@
 /** @file Measuring a world model on recorded episodes: open-loop accuracy, action following, and crash calibration. */
 
 import { takeRows, zeros, type NdArray } from "../core/ndarray.ts";
+import { fail } from "../core/errors.ts";
 import { Rng } from "../core/rng.ts";
 import type { Segment } from "../data/window.ts";
 import { contextState, type LatentReplay } from "./contexts.ts";
@@ -49,7 +50,7 @@ export async function imagineActions(
 }
 
 /** The actions from the present on: float32 [B, H, A] of windows with K context frames. */
-function presentActions(action: NdArray<"float32">, context: number): NdArray<"float32"> {
+export function presentActions(action: NdArray<"float32">, context: number): NdArray<"float32"> {
   const [batch, all, size] = action.shape;
   const steps = all - context + 1;
   const out = zeros("float32", [batch, steps, size]);
@@ -73,13 +74,22 @@ function meanPsnr(a: Uint8Array, b: Uint8Array, count: number): number {
   return sum / count;
 }
 
-/** Random windows that stay within an episode for `horizon` steps after the present. */
+/** Random windows that stay within an episode for `horizon` steps after the present. @throws INVALID_ARGUMENT when there is none */
 export function drawSegments(
   replay: LatentReplay,
   options: { count: number; horizon: number; rng: Rng },
 ): Segment[] {
   const { count, horizon, rng } = options;
   const long = replay.episodes.filter((episode) => episode.length > horizon);
+  if (long.length === 0) {
+    fail({
+      code: "INVALID_ARGUMENT",
+      what: "no recorded episode is long enough to be measured on",
+      expected: `an episode of more than ${horizon} steps`,
+      got: `${replay.episodes.length} episodes, the longest of ${Math.max(0, ...replay.episodes.map(({ length }) => length))}`,
+      fix: "record more validation episodes, or measure shorter horizons",
+    });
+  }
   return Array.from({ length: count }, () => {
     const episode = long[Math.floor(rng.random() * long.length)];
     return { episode: episode.index, present: Math.floor(rng.random() * (episode.length - horizon)) };
@@ -132,7 +142,53 @@ function stateErrors(predicted: Observation, truth: NdArray<"float32">): number[
   return errors;
 }
 
-/** Open-loop accuracy over windows of recorded episodes. */
+/** What the model imagined at each of `horizons` when `actions` were taken, decoded. */
+async function imagineAt(
+  model: LatentWorldModel,
+  start: LatentState,
+  actions: NdArray<"float32">,
+  horizons: readonly number[],
+): Promise<Map<number, Observation>> {
+  const at = new Map<number, Observation>();
+  await imagineActions(model, start, actions, async (h, { state }) => {
+    if (horizons.includes(h + 1)) at.set(h + 1, await model.decode(state));
+  });
+  return at;
+}
+
+/** Everything that is compared at one horizon: frames uint8 [B, H, W, 3], states float32 [B, S]. */
+interface Comparison {
+  readonly horizon: number;
+  readonly truth: Observation;
+  readonly imagined: Observation;
+  readonly shuffled: Observation;
+  /** The true frame, encoded and decoded. */
+  readonly rebuilt: Observation;
+  readonly last: NdArray<"uint8">;
+}
+
+function scoreHorizon(compared: Comparison, rng: Rng): HorizonScore {
+  const { horizon, truth, imagined, shuffled, rebuilt, last } = compared;
+  const frames = truth.frame.data;
+  const windows = truth.frame.shape[0];
+  const size = frames.length / windows;
+  const gains = Array.from(
+    { length: windows },
+    (_, row) => rowPsnr(imagined.frame.data, frames, row, size) - rowPsnr(shuffled.frame.data, frames, row, size),
+  );
+  return {
+    horizon,
+    psnr: meanPsnr(imagined.frame.data, frames, windows),
+    copyLast: meanPsnr(last.data, frames, windows),
+    meanFrame: meanPsnr(meanFrameOf(truth.frame), frames, windows),
+    reconstruction: meanPsnr(rebuilt.frame.data, frames, windows),
+    shuffledActions: meanPsnr(shuffled.frame.data, frames, windows),
+    actionGain: bootstrapMean(gains, rng),
+    stateError: stateErrors(imagined, truth.state),
+  };
+}
+
+/** Open-loop accuracy over windows of recorded episodes. @throws INVALID_ARGUMENT when no episode is long enough */
 export async function openLoopScores(options: {
   model: LatentWorldModel;
   replay: LatentReplay;
@@ -148,38 +204,22 @@ export async function openLoopScores(options: {
   const start = contextState(model, batch);
   const actions = presentActions(batch.transitions.action, model.contextLength);
   const order = Int32Array.from({ length: windows }, (_, i) => (i + 1 + Math.floor(windows / 2)) % windows);
-  const decoded = async (sequence: NdArray<"float32">): Promise<Map<number, Observation>> => {
-    const at = new Map<number, Observation>();
-    await imagineActions(model, start, sequence, async (h, { state }) => {
-      if (horizons.includes(h + 1)) at.set(h + 1, await model.decode(state));
-    });
-    return at;
-  };
-  const [imagined, shuffled] = [await decoded(actions), await decoded(takeRows(actions, order))];
-  const last = framesAt(frames, segments, 0).data;
+  const imagined = await imagineAt(model, start, actions, horizons);
+  const shuffled = await imagineAt(model, start, takeRows(actions, order), horizons);
+  const last = framesAt(frames, segments, 0);
   const scores: HorizonScore[] = [];
   for (const horizon of horizons) {
-    const truth = framesAt(frames, segments, horizon);
-    const own = imagined.get(horizon) as Observation;
-    const other = shuffled.get(horizon) as Observation;
-    const size = truth.data.length / windows;
-    const gains = Array.from(
-      { length: windows },
-      (_, row) =>
-        rowPsnr(own.frame.data, truth.data, row, size) - rowPsnr(other.frame.data, truth.data, row, size),
-    );
+    const frame = framesAt(frames, segments, horizon);
     const state = takeTimeRow(batch.observations.state, model.contextLength + horizon - 1);
-    const rebuilt = await model.decode(await encodeFrames(model, truth, state));
-    scores.push({
+    const compared = {
       horizon,
-      psnr: meanPsnr(own.frame.data, truth.data, windows),
-      copyLast: meanPsnr(last, truth.data, windows),
-      meanFrame: meanPsnr(meanFrameOf(truth), truth.data, windows),
-      reconstruction: meanPsnr(rebuilt.frame.data, truth.data, windows),
-      shuffledActions: meanPsnr(other.frame.data, truth.data, windows),
-      actionGain: bootstrapMean(gains, rng),
-      stateError: stateErrors(own, state),
-    });
+      truth: { frame, state },
+      imagined: imagined.get(horizon) as Observation,
+      shuffled: shuffled.get(horizon) as Observation,
+      rebuilt: await model.decode(await encodeFrames(model, frame, state)),
+      last,
+    };
+    scores.push(scoreHorizon(compared, rng));
   }
   return scores;
 }

@@ -1,8 +1,9 @@
 /** @file The driving experiment: its stages, repeated for every seed, and the tables at the end. */
 
-import type { Experiment } from "../experiment.ts";
+import type { EvaluateOptions, Experiment } from "../experiment.ts";
 import type { Stage, StageContext } from "../stages.ts";
 import { drivingSchema, type DrivingConfig } from "./config.ts";
+import { playDriving } from "./play.ts";
 import { cloneBehaviour } from "./stage-cloning.ts";
 import { collect, trainTokenizer } from "./stage-data.ts";
 import { dynaRounds } from "./stage-dyna.ts";
@@ -16,16 +17,24 @@ import { Workspace } from "./workspace.ts";
 
 type Work = (work: Workspace) => Promise<void>;
 
+const seedsOf = (config: DrivingConfig): number[] => Array.from({ length: config.seeds }, (_, k) => config.seed + k);
+
+function openWorkspace(config: DrivingConfig, context: StageContext, seed: number): Workspace {
+  const { runDir, log } = context;
+  const work = new Workspace(config, { path: runDir.path, file: (...parts) => runDir.file(...parts), log }, seed);
+  work.attach(context);
+  return work;
+}
+
 /** The workspace of the seed in hand: stages of one seed run one after another and share what is loaded. */
 function makeDesk(): (config: DrivingConfig, context: StageContext, seed: number) => Workspace {
   let present: Workspace | undefined;
   return (config, context, seed) => {
-    if (present?.seed === seed && present.context.runDir === context.runDir) {
-      present.attach(context);
-      return present;
+    if (present?.seed === seed) present.attach(context);
+    else {
+      present?.release();
+      present = openWorkspace(config, context, seed);
     }
-    present?.release();
-    present = new Workspace(config, context, seed);
     return present;
   };
 }
@@ -49,7 +58,7 @@ function seedStages(config: DrivingConfig): { name: string; weight: number; work
 
 function stages(config: DrivingConfig): Stage<DrivingConfig>[] {
   const deskOf = makeDesk();
-  const perSeed = Array.from({ length: config.seeds }, (_, k) => config.seed + k).flatMap((seed) =>
+  const perSeed = seedsOf(config).flatMap((seed) =>
     seedStages(config).map(({ name, weight, work }) => ({
       name: config.seeds === 1 ? name : `${name} (seed ${seed})`,
       weight,
@@ -59,9 +68,18 @@ function stages(config: DrivingConfig): Stage<DrivingConfig>[] {
   return [...perSeed, { name: "summary", weight: 0.1, run: summarizeRun }];
 }
 
+async function evaluate(config: DrivingConfig, context: StageContext, { episodes }: EvaluateOptions): Promise<void> {
+  const judged = episodes === undefined ? config.judge : { episodes, trainEpisodes: episodes };
+  const settings = { ...config, judge: judged };
+  for (const seed of seedsOf(config)) await judge(openWorkspace(settings, context, seed));
+  await summarizeRun(settings, context);
+}
+
 /** `experiment: driving` */
 export const drivingExperiment: Experiment<DrivingConfig> = {
   title: "A driving planner learned inside an imagined world, judged in the real simulator",
   schema: drivingSchema,
   stages,
+  evaluate,
+  play: playDriving,
 };

@@ -43,47 +43,67 @@ function presentSteps(replay: LatentReplay, count: number, rng: Rng, horizon: nu
   });
 }
 
-/** Roll the policy in imagination from states of its own episodes and compare with what followed there. */
-export async function imaginationGap(options: {
-  model: LatentWorldModel;
-  replay: LatentReplay;
-  policy: ActorCritic;
-  horizon: number;
-  windows: number;
-  rng: Rng;
-}): Promise<ImaginationGap> {
-  const { model, replay, policy, horizon, windows, rng } = options;
-  const segments = presentSteps(replay, windows, rng, horizon);
-  const batch = replay.gather(segments, { context: model.contextLength, horizon: 0 });
-  let state: LatentState = contextState(model, batch);
-  const imagined = new Float64Array(windows);
+interface Imagined {
+  /** Return per window, each step weighed by the probability of being alive. */
+  readonly returns: Float64Array;
+  /** Crashes per step survived. */
+  readonly hazard: number;
+}
+
+/** Roll the policy on from `start`, actions sampled. */
+async function imagineFrom(start: LatentState, windows: number, options: GapOptions): Promise<Imagined> {
+  const { model, policy, horizon, rng } = options;
+  const returns = new Float64Array(windows);
   const alive = new Float64Array(windows).fill(1);
   const begins = zeros("bool", [windows]);
+  let state = start;
   let [hazard, exposure] = [0, 0];
   for (let h = 0; h < horizon; h++) {
     const { actions } = await policy.act(model.features(state), begins, { rng });
     const prediction = await model.step(state, actions, rng);
     for (let i = 0; i < windows; i++) {
       const p = prediction.terminatedProbabilities.data[i];
-      imagined[i] += alive[i] * prediction.rewards.data[i];
+      returns[i] += alive[i] * prediction.rewards.data[i];
       hazard += alive[i] * p;
       exposure += alive[i];
       alive[i] *= 1 - p;
     }
     state = prediction.state;
   }
+  return { returns, hazard: hazard / exposure };
+}
+
+function mean(values: ArrayLike<number>): number {
+  return Array.from(values).reduce((a, b) => a + b, 0) / values.length;
+}
+
+/** What is compared, and how far. */
+export interface GapOptions {
+  readonly model: LatentWorldModel;
+  /** The policy's own episodes, with its exploration. */
+  readonly replay: LatentReplay;
+  readonly policy: ActorCritic;
+  readonly horizon: number;
+  readonly windows: number;
+  readonly rng: Rng;
+}
+
+/** Roll the policy in imagination from states of its own episodes and compare with what followed there. */
+export async function imaginationGap(options: GapOptions): Promise<ImaginationGap> {
+  const { model, replay, horizon, windows, rng } = options;
+  const segments = presentSteps(replay, windows, rng, horizon);
+  const batch = replay.gather(segments, { context: model.contextLength, horizon: 0 });
+  const imagined = await imagineFrom(contextState(model, batch), windows, options);
   const real = segments.map((segment) => realOutcome(replay, segment, horizon));
-  const differences = real.map(({ sum }, i) => imagined[i] - sum);
-  const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+  const differences = real.map(({ sum }, i) => imagined.returns[i] - sum);
   const gap = mean(differences);
-  const variance = mean(differences.map((value) => (value - gap) ** 2));
   const realReturn = mean(real.map(({ sum }) => sum));
   return {
     horizon,
     imaginedReturn: realReturn + gap,
     realReturn,
-    standardError: Math.sqrt(variance / windows),
-    imaginedHazard: hazard / exposure,
+    standardError: Math.sqrt(mean(differences.map((value) => (value - gap) ** 2)) / windows),
+    imaginedHazard: imagined.hazard,
     realHazard: mean(real.map(({ crashed }) => crashed)) / mean(real.map(({ steps }) => steps)),
   };
 }

@@ -72,53 +72,78 @@ export interface RecordOptions {
   readonly onProgress?: (steps: number) => void;
 }
 
+/** The tracks of all rows while they are being driven. */
+class Recorder {
+  readonly #options: RecordOptions;
+  readonly #tracks: Track[];
+  finished = 0;
+
+  constructor(options: RecordOptions) {
+    this.#options = options;
+    this.#tracks = Array.from({ length: options.env.numEnvs }, emptyTrack);
+  }
+
+  observe(observation: Pixels, rows: Iterable<number>): void {
+    for (const row of rows) observe(this.#tracks[row], observation, row);
+  }
+
+  transition(actions: NdArray<"float32">, rewards: ArrayLike<number>): void {
+    const size = actions.shape[1];
+    this.#tracks.forEach((track, row) => {
+      track.actions.push(actions.data.slice(row * size, (row + 1) * size));
+      track.rewards.push(rewards[row]);
+    });
+  }
+
+  /** Hand out a row's episode and begin a new track there. */
+  async finish(row: number, ends: { terminated: boolean; truncated: boolean }): Promise<void> {
+    const { prefix, meta, onEpisode } = this.#options;
+    const track = this.#tracks[row];
+    this.#tracks[row] = emptyTrack();
+    if (track.rewards.length === 0) return;
+    const id = `${prefix}-${String(this.finished++).padStart(5, "0")}`;
+    await onEpisode(episodeOf(track, id, ends, meta));
+  }
+}
+
 /** Drive until enough is recorded; returns the number of recorded steps. */
 export async function recordEpisodes(options: RecordOptions): Promise<number> {
-  const { env, choose, steps = Infinity, episodes = Infinity, prefix, meta } = options;
-  const rows = env.numEnvs;
-  const tracks = Array.from({ length: rows }, emptyTrack);
-  const begins = zeros("bool", [rows]);
+  const { env, choose, steps = Infinity, episodes = Infinity } = options;
+  const everyRow = Array.from({ length: env.numEnvs }, (_, row) => row);
+  const recorder = new Recorder(options);
+  const begins = zeros("bool", [env.numEnvs]);
   begins.data.fill(1);
   let observation = (await env.reset({ seed: options.seed })).observations as Pixels;
-  tracks.forEach((track, i) => observe(track, observation, i));
+  recorder.observe(observation, everyRow);
   let total = 0;
-  let finished = 0;
-  const store = async (row: number, ends: { terminated: boolean; truncated: boolean }): Promise<void> => {
-    const id = `${prefix}-${String(finished++).padStart(5, "0")}`;
-    const track = tracks[row];
-    tracks[row] = emptyTrack();
-    await options.onEpisode(episodeOf(track, id, ends, meta));
-  };
-  while (total < steps && finished < episodes) {
+  while (total < steps && recorder.finished < episodes) {
     const actions = await choose(observation, begins);
     const batch = await env.step(actions);
     observation = batch.observations as Pixels;
+    recorder.transition(actions, batch.rewards.data as Float64Array);
+    recorder.observe(observation, everyRow);
     begins.data.fill(0);
-    const ended: number[] = [];
-    for (let i = 0; i < rows; i++) {
-      tracks[i].actions.push(actions.data.slice(i * 2, i * 2 + 2));
-      tracks[i].rewards.push(batch.rewards.data[i]);
-      observe(tracks[i], observation, i);
-      if (batch.terminations.data[i] || batch.truncations.data[i]) ended.push(i);
-    }
-    total += rows;
-    for (const i of ended) {
-      const ends = { terminated: batch.terminations.data[i] === 1, truncated: batch.truncations.data[i] === 1 };
-      begins.data[i] = 1;
-      await store(i, ends);
+    const ended = everyRow.filter((row) => batch.terminations.data[row] === 1 || batch.truncations.data[row] === 1);
+    const flags = ended.map((row) => ({
+      terminated: batch.terminations.data[row] === 1,
+      truncated: batch.truncations.data[row] === 1,
+    }));
+    for (const [k, row] of ended.entries()) {
+      begins.data[row] = 1;
+      await recorder.finish(row, flags[k]);
     }
     if (ended.length > 0) {
       observation = (await env.reset({ mask: begins })).observations as Pixels;
-      for (const i of ended) observe(tracks[i], observation, i);
+      recorder.observe(observation, ended);
     }
+    total += env.numEnvs;
     options.onProgress?.(total);
   }
-  for (let i = 0; i < rows && finished < episodes; i++) {
-    if (tracks[i].rewards.length > 0) await store(i, { terminated: false, truncated: true });
+  for (const row of everyRow) {
+    if (recorder.finished < episodes) await recorder.finish(row, { terminated: false, truncated: true });
   }
   return total;
 }
-
 
 /** A chooser that acts with `policy` on the world model's features. One per environment. */
 export function policyChooser(

@@ -27,22 +27,32 @@ interface Extra {
   readonly cursor: RolloutCursor;
 }
 
+/** Iterations at which each multiple of the real frames is used up, ascending. */
+function milestones(work: Workspace): { multiples: number[]; ends: number[]; perIteration: number } {
+  const { numEnvs, rolloutSteps, multiples: wanted } = work.config.modelFree;
+  const multiples = [...wanted].sort((a, b) => a - b);
+  const perIteration = numEnvs * rolloutSteps;
+  return { multiples, perIteration, ends: multiples.map((m) => Math.floor((m * realFrames(work)) / perIteration)) };
+}
+
+function makeLatentSimulator(work: Workspace) {
+  const { numEnvs } = work.config.modelFree;
+  const simulator = makeTaskEnv(work.config.env, { numEnvs, split: "train", wideStarts: true });
+  return withAutoreset(withLatentObservations(asPixelEnv(simulator), work.model()), "same-step");
+}
+
 /** Learn in the simulator up to the largest multiple; the best policy so far is saved at every multiple. */
 export async function learnModelFree(work: Workspace): Promise<void> {
-  const { config, context } = work;
-  const settings = config.modelFree;
-  const { numEnvs, rolloutSteps } = settings;
-  const perIteration = numEnvs * rolloutSteps;
-  const multiples = [...settings.multiples].sort((a, b) => a - b);
-  const ends = multiples.map((multiple) => Math.floor((multiple * realFrames(work)) / perIteration));
-  const simulator = makeTaskEnv(config.env, { numEnvs, split: "train", wideStarts: true });
-  const env = withAutoreset(withLatentObservations(asPixelEnv(simulator), work.model()), "same-step");
+  const { modelFree: settings } = work.config;
+  const { multiples, ends, perIteration } = milestones(work);
+  const env = makeLatentSimulator(work);
   const policy = work.newPolicy("model-free");
   const learner = makePpo(policy, settings);
   const name = `ppo-${work.seed}`;
   const judgeEvery = Math.max(1, Math.floor(ends[0] / 3));
+  const schedule = { peak: settings.learningRate, warmupSteps: 5, totalSteps: ends[ends.length - 1], decayFraction: 0 };
   let cursor = await beginRollout(env, work.seed * 100_003 + 7_000_000);
-  await trainLoop(context, {
+  await trainLoop(work.context, {
     name,
     steps: ends[ends.length - 1],
     logEvery: 1,
@@ -56,19 +66,17 @@ export async function learnModelFree(work: Workspace): Promise<void> {
       },
     },
     async step(i, rng) {
-      const rollout = await collectRollout({ env, policy, steps: rolloutSteps, rng, cursor });
-      const schedule = { peak: settings.learningRate, warmupSteps: 5, totalSteps: 1e9, decayFraction: 0 };
+      const rollout = await collectRollout({ env, policy, steps: settings.rolloutSteps, rng, cursor });
       const metrics = await learner.update(rollout, { learningRate: learningRateAt(schedule, i), rng });
-      const reward = rollout.rewards.reduce((a, b) => a + b, 0) / rollout.rewards.length;
-      const facts = { ...metrics, rolloutReward: reward, realFrames: (i + 1) * perIteration };
-      const reached = multiples.filter((_, k) => ends[k] === i + 1);
-      if ((i + 1) % judgeEvery !== 0 && reached.length === 0) return facts;
+      const rolloutReward = rollout.rewards.reduce((a, b) => a + b, 0) / rollout.rewards.length;
+      const facts = { ...metrics, rolloutReward, realFrames: (i + 1) * perIteration };
+      if ((i + 1) % judgeEvery !== 0 && !ends.includes(i + 1)) return facts;
       return { ...facts, ...(await judgeFor(work, policy, { multiples, ends, step: i })) };
     },
     note: ({ rolloutReward, realFrames: frames }) => `${(frames / 1000).toFixed(0)}k frames, reward ${rolloutReward.toFixed(2)}`,
   });
   await env.close();
-  dropPartials(context, [name]);
+  dropPartials(work.context, [name]);
 }
 
 /** Offer the present policy to every multiple whose frames are not used up. */

@@ -4,12 +4,12 @@ import { readFileSync } from "node:fs";
 import { enlargeImage, frameAt, type Image } from "../../data/image.ts";
 import { composeMosaic } from "../../data/mosaic.ts";
 import { encodePng } from "../../data/png.ts";
-import { openVideo } from "../../data/video.ts";
+import { openVideo, type Video } from "../../data/video.ts";
 import { zeros, type NdArray } from "../../core/ndarray.ts";
 import { Rng } from "../../core/rng.ts";
 import type { Segment } from "../../data/window.ts";
 import { contextState } from "../../worldmodel/contexts.ts";
-import { imagineActions } from "../../worldmodel/evaluate.ts";
+import { imagineActions, presentActions } from "../../worldmodel/evaluate.ts";
 import { imaginedPolicy } from "./stage-imagination.ts";
 import type { Pixels } from "./recording.ts";
 import { makeTaskEnv } from "./task.ts";
@@ -33,88 +33,94 @@ async function chooseWindows(work: Workspace): Promise<Segment[]> {
   return [...going, ...ending];
 }
 
-/** Rows of real and imagined frames under the same actions. */
-export async function drawImagination(work: Workspace): Promise<void> {
+/** Decoded frames at `shownSteps`, and the probability of having crashed by the last of them, per window. */
+async function imagineWindows(work: Workspace, segments: readonly Segment[]): Promise<{ frames: Image[][]; crash: number[] }> {
   const model = work.model();
   const replay = await work.replay("validation");
-  const frames = (await work.episodes("validation")).map((episode) => episode.frames);
-  const segments = await chooseWindows(work);
   const batch = replay.gather(segments, { context: model.contextLength, horizon: furthest });
-  const action = batch.transitions.action as NdArray<"float32">;
-  const [count, all, size] = action.shape;
-  const actions = zeros("float32", [count, furthest, size]);
-  for (let b = 0; b < count; b++) {
-    const from = (b * all + model.contextLength - 1) * size;
-    actions.data.set(action.data.subarray(from, from + furthest * size), b * furthest * size);
-  }
+  const actions = presentActions(batch.transitions.action as NdArray<"float32">, model.contextLength);
   const start = contextState(model, batch);
-  const imagined: Image[][] = segments.map(() => []);
-  const crash = segments.map(() => 1);
+  const frames: Image[][] = segments.map(() => []);
+  const alive = segments.map(() => 1);
   const keep = async (state: typeof start): Promise<void> => {
     const { frame } = await model.decode(state);
-    segments.forEach((_, b) => imagined[b].push(frameAt(frame, b)));
+    segments.forEach((_, b) => frames[b].push(frameAt(frame, b)));
   };
   await keep(start);
   await imagineActions(model, start, actions, async (h, { state, terminatedProbabilities }) => {
-    segments.forEach((_, b) => (crash[b] *= 1 - terminatedProbabilities.data[b]));
+    segments.forEach((_, b) => (alive[b] *= 1 - terminatedProbabilities.data[b]));
     if (shownSteps.includes(h + 1)) await keep(state);
   });
+  return { frames, crash: alive.map((p) => 1 - p) };
+}
+
+/** Rows of real and imagined frames under the same actions. */
+export async function drawImagination(work: Workspace): Promise<void> {
+  const episodes = await work.episodes("validation");
+  const segments = await chooseWindows(work);
+  const imagined = await imagineWindows(work, segments);
   const cells = segments.flatMap(({ episode, present }, b) => {
-    const last = frames[episode].shape[0] - 1;
-    const real = shownSteps.map((step) => (present + step <= last ? frameAt(frames[episode], present + step) : undefined));
-    return [real, imagined[b]];
+    const { frames } = episodes[episode];
+    const last = frames.shape[0] - 1;
+    const real = shownSteps.map((step) => (present + step <= last ? frameAt(frames, present + step) : undefined));
+    return [real, imagined.frames[b]];
   });
+  const { stepSeconds } = work.model();
   const image = composeMosaic({
-    title: `${work.config.env}: real frames, and the same seconds imagined from the first one under the same actions`,
+    title: `${work.config.env}: what happened, and the same actions imagined`,
     cells,
-    columnLabels: shownSteps.map((step) => (step === 0 ? "now" : `+${(step * model.stepSeconds).toFixed(1)} s`)),
-    rowLabels: segments.flatMap((_, b) => ["real", `imagined\ncrash ${((1 - crash[b]) * 100).toFixed(0)} %`]),
+    columnLabels: shownSteps.map((step) => (step === 0 ? "now" : `+${(step * stepSeconds).toFixed(1)} s`)),
+    rowLabels: imagined.crash.flatMap((p) => ["real", `imagined\ncrash ${(p * 100).toFixed(0)} %`]),
     scale: 2,
+    textScale: 2,
     gap: 4,
   });
   work.context.runDir.addPicture(
     `imagination-${work.seed}.png`,
     encodePng(image, 9),
-    "Validation worlds, never trained on. Upper rows: what happened. Lower rows: decoded from the world model, which saw only the first three frames and the actions. The last pair ends in a crash.",
+    "Validation worlds, never trained on. Upper rows: what happened. Lower rows: decoded from the world model, which saw only the frames up to now and the actions. The last pair ends in a crash.",
   );
 }
 
-/** A video of one unseen test world: the simulator, the policy's camera, and the dream set back to reality every 1.5 s. */
+/** One picture of the video: the simulator, the policy's camera, the dream. */
+function composeScene(scene: Image, camera: Image, dream: Image): Image {
+  return composeMosaic({
+    cells: [[scene, enlargeImage(camera, 4), enlargeImage(dream, 4)]],
+    columnLabels: ["simulator", "what the policy sees", "what the model imagined"],
+    textScale: 2,
+    gap: 4,
+  });
+}
+
+/** A video of one unseen test world, with the dream set back to reality every 1.5 s. */
 export async function filmPolicy(work: Workspace, steps = 200): Promise<void> {
   const model = work.model();
   const { policy } = work.loadPolicy(imaginedPolicy);
   const env = makeTaskEnv(work.config.env, { numEnvs: 1, split: "test" });
+  const choose = { begins: zeros("bool", [1]), rng: Rng.fromSeed(work.seed) };
   const first = (await env.reset({ seed: 53_000_000 })).observations as Pixels;
-  const begins = zeros("bool", [1]);
-  const rng = Rng.fromSeed(work.seed);
   let state = await model.encode(oneFrameWindow(first), zeros("float32", [1, 0, model.actionSpec.names.length]));
   let dream = state;
   const path = work.file("drive.webp");
-  let video: Awaited<ReturnType<typeof openVideo>> | undefined;
+  let video: Video | undefined;
   for (let t = 0; t < steps; t++) {
-    const { actions } = await policy.act(model.features(state), begins, { deterministic: true });
+    const { actions } = await policy.act(model.features(state), choose.begins, { deterministic: true });
     const batch = await env.step(actions);
     const pixels = batch.observations as Pixels;
     state = await model.observe(state, actions, pixels);
-    dream = t % 15 === 0 ? state : (await model.step(dream, actions, rng)).state;
+    dream = t % furthest === 0 ? state : (await model.step(dream, actions, choose.rng)).state;
     const { frame: imagined } = await model.decode(dream);
     const [scene] = await env.render();
-    const image = composeMosaic({
-      cells: [[scene, enlargeImage(frameAt(pixels.frame, 0), 4), enlargeImage(frameAt(imagined, 0), 4)]],
-      columnLabels: ["simulator", "what the policy sees", "what the model imagined"],
-      gap: 4,
-    });
+    const image = composeScene(scene, frameAt(pixels.frame, 0), frameAt(imagined, 0));
     video ??= await openVideo(path, { width: image.shape[1], height: image.shape[0], fps: 10 });
     await video.write(image);
     if (batch.terminations.data[0] || batch.truncations.data[0]) break;
   }
   await video?.close();
   await env.close();
-  work.context.runDir.addVideo(
-    `drive-${work.seed}.webp`,
-    readFileSync(path),
-    "The policy learned in imagination on an unseen test world; right: the world model's dream under the policy's actions, set back to reality every 1.5 s.",
-  );
+  const caption =
+    "The policy learned in imagination on an unseen test world; right: the world model's dream under the policy's actions, set back to reality every 1.5 s.";
+  work.context.runDir.addVideo(`drive-${work.seed}.webp`, readFileSync(path), caption);
 }
 
 function oneFrameWindow({ frame, state }: Pixels): Pixels {

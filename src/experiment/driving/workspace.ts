@@ -2,6 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { fail } from "../../core/errors.ts";
 import type { NdArray } from "../../core/ndarray.ts";
 import { Rng } from "../../core/rng.ts";
 import { loadEpisodes } from "../../data/episode-store.ts";
@@ -51,11 +52,19 @@ export async function encodeInto(replay: LatentReplay, episodes: readonly Episod
   }
 }
 
+/** Where a run's files are, and where to tell of trouble with them. */
+export interface RunFiles {
+  readonly path: string;
+  file(...parts: string[]): string;
+  log(line: string): void;
+}
+
 /** One seed's files and loaded parts. */
 export class Workspace {
-  context: StageContext;
   readonly config: DrivingConfig;
   readonly seed: number;
+  readonly #files: RunFiles;
+  #context: StageContext | undefined;
   readonly #folder: string;
   #episodes = new Map<string, readonly Episode[]>();
   #tokenizer: Tokenizer | undefined;
@@ -63,26 +72,31 @@ export class Workspace {
   #model: LatentWorldModel | undefined;
 
   /** @param seed the run's seed plus the repetition's number */
-  constructor(config: DrivingConfig, context: StageContext, seed: number) {
+  constructor(config: DrivingConfig, files: RunFiles, seed: number) {
     this.config = config;
-    this.context = { ...context, seed };
+    this.#files = files;
     this.seed = seed;
     this.#folder = `seed-${seed}`;
   }
 
-  /** Go on under the context of the next stage. */
+  /** Work for this stage from now on. */
   attach(context: StageContext): void {
-    this.context = { ...context, seed: this.seed };
+    this.#context = { ...context, seed: this.seed };
+  }
+
+  /** The stage that is at work. @throws INVALID_ARGUMENT outside of a stage */
+  get context(): StageContext {
+    return this.#context ?? fail({ code: "INVALID_ARGUMENT", what: "this needs a running stage", fix: "attach a stage's context first" });
   }
 
   /** Absolute path of a file of this seed. */
   file(...parts: string[]): string {
-    return this.context.runDir.file(this.#folder, ...parts);
+    return this.#files.file(this.#folder, ...parts);
   }
 
   /** Folder of the recorded episodes of `split`. */
   episodeFolder(split: string): string {
-    return join(this.context.runDir.path, "episodes", this.#folder, split);
+    return join(this.#files.path, "episodes", this.#folder, split);
   }
 
   /** Generator for one purpose of this seed. */
@@ -95,7 +109,7 @@ export class Workspace {
     const known = this.#episodes.get(split);
     if (known !== undefined) return known;
     const loaded = await loadEpisodes(this.episodeFolder(split), {
-      onDamaged: (...facts) => this.context.log(`left out: ${facts.map(String).join(" ")}`),
+      onDamaged: (...facts) => this.#files.log(`left out: ${facts.map(String).join(" ")}`),
     });
     this.#episodes.set(split, loaded);
     return loaded;

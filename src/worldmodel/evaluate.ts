@@ -174,7 +174,8 @@ function scoreHorizon(compared: Comparison, rng: Rng): HorizonScore {
   const size = frames.length / windows;
   const gains = Array.from(
     { length: windows },
-    (_, row) => rowPsnr(imagined.frame.data, frames, row, size) - rowPsnr(shuffled.frame.data, frames, row, size),
+    (_, row) =>
+      rowPsnr(imagined.frame.data, frames, row, size) - rowPsnr(shuffled.frame.data, frames, row, size),
   );
   return {
     horizon,

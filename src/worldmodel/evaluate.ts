@@ -1,10 +1,11 @@
-/** @file Measuring a world model on recorded episodes: open-loop accuracy, action following, and crash calibration. */
+/** @file Measuring a world model on recorded episodes: open-loop accuracy and action following. */
 
 import { takeRows, zeros, type NdArray } from "../core/ndarray.ts";
 import { fail } from "../core/errors.ts";
-import { Rng } from "../core/rng.ts";
+import type { Rng } from "../core/rng.ts";
 import type { Segment } from "../data/window.ts";
 import { contextState, type LatentReplay } from "./contexts.ts";
+import { imagineActions, presentActions } from "./imagine.ts";
 import type { LatentWorldModel } from "./latent-model.ts";
 import type { LatentState, Observation } from "./worldmodel.ts";
 
@@ -28,38 +29,6 @@ export interface HorizonScore {
 
 /** Frames of the replay's episodes, in its order: uint8 [T + 1, H, W, 3] each. */
 export type EpisodeFrames = readonly NdArray<"uint8">[];
-
-/** Imagine `actions` float32 [B, H, A] from `state`; what to do with each step is the caller's. */
-export async function imagineActions(
-  model: LatentWorldModel,
-  start: LatentState,
-  actions: NdArray<"float32">,
-  onStep: (step: number, prediction: Awaited<ReturnType<LatentWorldModel["step"]>>) => Promise<void> | void,
-): Promise<void> {
-  const [batch, steps, size] = actions.shape;
-  const rng = Rng.fromSeed(0);
-  let state = start;
-  for (let h = 0; h < steps; h++) {
-    const now = zeros("float32", [batch, size]);
-    for (let b = 0; b < batch; b++)
-      now.data.set(actions.data.subarray((b * steps + h) * size, (b * steps + h + 1) * size), b * size);
-    const prediction = await model.step(state, now, rng);
-    state = prediction.state;
-    await onStep(h, prediction);
-  }
-}
-
-/** The actions from the present on: float32 [B, H, A] of windows with K context frames. */
-export function presentActions(action: NdArray<"float32">, context: number): NdArray<"float32"> {
-  const [batch, all, size] = action.shape;
-  const steps = all - context + 1;
-  const out = zeros("float32", [batch, steps, size]);
-  for (let b = 0; b < batch; b++) {
-    const from = (b * all + context - 1) * size;
-    out.data.set(action.data.subarray(from, from + steps * size), b * steps * size);
-  }
-  return out;
-}
 
 function rowPsnr(a: Uint8Array, b: Uint8Array, row: number, size: number): number {
   let squares = 0;
@@ -244,105 +213,4 @@ function encodeFrames(
     state: { ...state, shape: [batch, 1, state.shape[1]] },
   };
   return model.encode(window, zeros("float32", [batch, 0, model.actionSpec.names.length]));
-}
-
-/** Imagined crash probability of real action sequences, by when they really crashed. */
-export interface CrashCalibration {
-  readonly label: string;
-  readonly probability: number;
-  readonly standardError: number;
-  readonly windows: number;
-}
-
-/** Steps that an imagined crash may come later than the real one and still count as foreseen. */
-const lateSteps = 2;
-const safeSteps = 15;
-
-/** Windows whose real crash comes at step 1–3, 4–8, 9–15, or not within 15 steps. */
-function crashSegments(
-  replay: LatentReplay,
-  options: { windows: number; rng: Rng },
-): Map<string, { segment: Segment; step: number }[]> {
-  const { windows, rng } = options;
-  const bins: [string, number, number][] = [
-    ["1-3", 1, 3],
-    ["4-8", 4, 8],
-    ["9-15", 9, 15],
-  ];
-  const out = new Map<string, { segment: Segment; step: number }[]>();
-  for (const [label, from, to] of bins) {
-    const crashed = replay.episodes.filter(({ terminated, length }) => terminated && length >= from);
-    const drawn = crashed.length === 0 ? 0 : windows;
-    const list = Array.from({ length: drawn }, () => {
-      const episode = crashed[Math.floor(rng.random() * crashed.length)];
-      const step = Math.min(episode.length, from + Math.floor(rng.random() * (to - from + 1)));
-      return { segment: { episode: episode.index, present: episode.length - step }, step };
-    });
-    out.set(label, list);
-  }
-  const calm = replay.episodes.filter((episode) => episode.length > safeSteps + 1);
-  const safe = Array.from({ length: calm.length === 0 ? 0 : windows }, () => {
-    const { index, length } = calm[Math.floor(rng.random() * calm.length)];
-    return {
-      segment: { episode: index, present: Math.floor(rng.random() * (length - safeSteps)) },
-      step: safeSteps,
-    };
-  });
-  out.set("never", safe);
-  return out;
-}
-
-/**
- * For each group of real action sequences, the imagined probability of a crash by the real crash's step (two steps late
- * counts; the last action is held) or, for safe ones, within 15 steps.
- */
-export async function crashCalibration(options: {
-  model: LatentWorldModel;
-  replay: LatentReplay;
-  windows: number;
-  rng: Rng;
-}): Promise<CrashCalibration[]> {
-  const { model, replay } = options;
-  const results: CrashCalibration[] = [];
-  for (const [label, group] of crashSegments(replay, options)) {
-    if (group.length === 0) continue;
-    const horizon = Math.max(...group.map(({ step }) => step)) + (label === "never" ? 0 : lateSteps);
-    const batch = replay.gather(
-      group.map(({ segment }) => segment),
-      { context: model.contextLength, horizon },
-    );
-    const actions = presentActions(batch.transitions.action, model.contextLength);
-    holdLastAction(
-      actions,
-      group.map(({ step }) => step),
-    );
-    const survival = new Float64Array(group.length).fill(1);
-    await imagineActions(model, contextState(model, batch), actions, (h, { terminatedProbabilities }) => {
-      group.forEach(({ step }, b) => {
-        const limit = label === "never" ? step : step + lateSteps;
-        if (h < limit) survival[b] *= 1 - terminatedProbabilities.data[b];
-      });
-    });
-    const crash = Array.from(survival, (alive) => 1 - alive);
-    const mean = crash.reduce((a, b) => a + b, 0) / crash.length;
-    const variance = crash.reduce((sum, p) => sum + (p - mean) ** 2, 0) / Math.max(1, crash.length - 1);
-    results.push({
-      label,
-      probability: mean,
-      standardError: Math.sqrt(variance / crash.length),
-      windows: crash.length,
-    });
-  }
-  return results;
-}
-
-/** Repeat each row's action of its last real step to the end of the sequence. */
-function holdLastAction(actions: NdArray<"float32">, steps: readonly number[]): void {
-  const [, length, size] = actions.shape;
-  steps.forEach((step, b) => {
-    for (let h = step; h < length; h++) {
-      for (let a = 0; a < size; a++)
-        actions.data[(b * length + h) * size + a] = actions.data[(b * length + step - 1) * size + a];
-    }
-  });
 }

@@ -29,6 +29,13 @@ function sameForm(a: InfoColumn["values"], b: InfoColumn["values"]): boolean {
   return Array.isArray(a) === Array.isArray(b) && !isNdArray(b);
 }
 
+/** Do rows of `b` fit into a column of `a`'s form, whatever the number of rows? */
+function sameKind(a: InfoColumn["values"], b: InfoColumn["values"]): boolean {
+  if (isNdArray(a))
+    return isNdArray(b) && a.dtype === b.dtype && a.shape.slice(1).join() === b.shape.slice(1).join();
+  return Array.isArray(a) === Array.isArray(b) && !isNdArray(b);
+}
+
 function asList(column: InfoColumn): InfoColumn {
   const list = Array.from(column.mask.data, (has, i) => (has === 0 ? undefined : valueAt(column.values, i)));
   return { values: list, mask: column.mask };
@@ -57,6 +64,46 @@ export function mergeInfos(target: Record<string, InfoColumn>, source: InfoBatch
     if (!column.mask.data.some((has, i) => has !== 0 && rows[i] !== 0)) continue;
     target[name] = mergeColumn(target[name] ?? emptyColumn(column), column, rows);
   }
+}
+
+function placeColumn(
+  target: InfoColumn | undefined,
+  local: InfoColumn,
+  start: number,
+  numEnvs: number,
+): InfoColumn {
+  const { values } = local;
+  const mask = target?.mask ?? zeros("bool", [numEnvs]);
+  if (target !== undefined && !sameKind(target.values, values)) {
+    const list = asList(target).values as unknown[];
+    local.mask.data.forEach((has, j) => has !== 0 && (list[start + j] = valueAt(values, j)));
+    mask.data.set(local.mask.data, start);
+    return { values: list, mask };
+  }
+  mask.data.set(local.mask.data, start);
+  if (isNdArray(values)) {
+    const whole = (target?.values ?? zeros(values.dtype, [numEnvs, ...values.shape.slice(1)])) as NdArray;
+    whole.data.set(values.data as never, start * (values.data.length / local.mask.data.length));
+    return { values: whole, mask };
+  }
+  if (Array.isArray(values)) {
+    const whole = (target?.values ?? new Array<unknown>(numEnvs).fill(undefined)) as unknown[];
+    values.forEach((value, j) => (whole[start + j] = value));
+    return { values: whole, mask };
+  }
+  const whole = (target?.values ?? {}) as Columns;
+  placeInfos(whole, values as InfoBatch, start, numEnvs);
+  return { values: whole, mask };
+}
+
+/** Put the columns of rows from `start` on into columns over `numEnvs` rows. */
+export function placeInfos(
+  target: Record<string, InfoColumn>,
+  local: InfoBatch,
+  start: number,
+  numEnvs: number,
+): void {
+  for (const name in local) target[name] = placeColumn(target[name], local[name], start, numEnvs);
 }
 
 /** A deep copy of the columns; listed values are copied by reference. */

@@ -5,6 +5,7 @@ import type { AutoresetVectorEnv } from "./autoreset.ts";
 import { withAutoreset } from "./autoreset.ts";
 import type { AutoresetMode, Env, EnvMaker, EnvSpec, Kwargs, VectorEnv, VectorEnvMaker } from "./env.ts";
 import { GuardedEnv } from "./guard.ts";
+import type { WorkersOptions } from "./vector/workers.ts";
 
 /** How `makeVec` runs its sub-environments. */
 export type VectorMode = "sync" | "workers" | "batched";
@@ -27,6 +28,10 @@ export interface MakeVecOptions {
   wrappers?: readonly ((env: VectorEnv) => VectorEnv)[];
   /** Mode "workers": threads; default one per core, at most one per sub-environment. */
   numWorkers?: number;
+  /** Mode "workers": what a failing sub-environment or thread does; default "throw". */
+  onFailure?: WorkersOptions["onFailure"];
+  /** Mode "workers": a thread that does not answer for so long has failed; default 60 s. */
+  timeoutMs?: number;
   [kwarg: string]: unknown;
 }
 
@@ -205,7 +210,18 @@ export class Registry {
       const maker = await load<VectorEnvMaker>(spec.vectorEntryPoint, spec.id);
       return maker({ maxEpisodeSteps: spec.maxEpisodeSteps, ...kwargs });
     }
-    const { numEnvs, ...rest } = kwargs;
+    const { numEnvs, numWorkers, onFailure, timeoutMs, ...rest } = kwargs as typeof kwargs &
+      Partial<WorkersOptions>;
+    if (mode === "workers") {
+      const { makeWorkersVectorEnv } = await import("./vector/workers.ts");
+      return makeWorkersVectorEnv(spec, {
+        numEnvs,
+        numWorkers,
+        onFailure,
+        timeoutMs,
+        kwargs: rest,
+      }) as Promise<VectorEnv>;
+    }
     const { SyncVectorEnv } = await import("./vector/sync.ts");
     const envs: Env[] = [];
     for (let i = 0; i < numEnvs; i++) envs.push(await this.makeAsync(spec, rest));

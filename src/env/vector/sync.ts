@@ -10,11 +10,13 @@ import type {
   EnvMetadata,
   EnvSpec,
   Frame,
+  Info,
   InfoColumn,
   ObservationBatch,
   ResetBatch,
   Snapshot,
   StepBatch,
+  StepResult,
   VectorEnv,
   VectorResetOptions,
 } from "../env.ts";
@@ -27,8 +29,15 @@ type Columns = Record<string, InfoColumn>;
 
 /** Options of `SyncVectorEnv`. */
 export interface SyncVectorOptions {
-  /** Memory for the observations, e.g. shared with another thread; laid out as `observationSpace`'s `createEmpty`. */
-  readonly observations?: ObservationBatch;
+  /** Memory for the results, e.g. shared with another thread; observations as the single space's `createEmpty(n)`. */
+  readonly memory?: Pick<StepBatch, "observations" | "terminations" | "truncations" | "valid"> & {
+    readonly rewards: NdArray<"float64">;
+  };
+  /**
+   * Called when a sub-environment throws, which then reports truncation with an info `failure` instead of stopping the
+   * whole batch; replace it (`replaceEnv`) before it is reset. Absent: the error goes to the caller.
+   */
+  readonly onFailure?: (row: number, error: Error) => void;
 }
 
 /**
@@ -38,7 +47,7 @@ export interface SyncVectorOptions {
  * agree in kind, shape and dtype (bounds may differ).
  */
 export class SyncVectorEnv implements VectorEnv<ObservationBatch, unknown> {
-  readonly envs: readonly Env[];
+  readonly envs: Env[];
   readonly numEnvs: number;
   readonly singleObservationSpace: Space;
   readonly singleActionSpace: Space;
@@ -54,9 +63,10 @@ export class SyncVectorEnv implements VectorEnv<ObservationBatch, unknown> {
   /** Per env: 1 when it writes its observations into the batch itself. */
   readonly #bound: Uint8Array;
   readonly #actionAt: (actions: unknown, i: number) => unknown;
+  readonly #onFailure: ((row: number, error: Error) => void) | undefined;
   #closed = false;
 
-  constructor(envs: readonly Env[], options: SyncVectorOptions = {}) {
+  constructor(envs: Env[], options: SyncVectorOptions = {}) {
     const [first] = envs;
     if (first === undefined)
       fail({ code: "INVALID_ARGUMENT", what: "a vector env of no environments", expected: "at least one" });
@@ -70,16 +80,10 @@ export class SyncVectorEnv implements VectorEnv<ObservationBatch, unknown> {
     this.metadata = { ...first.metadata, autoreset: "disabled" };
     this.spec = first.spec;
     this.#checkActionSpaces();
-    const observations = options.observations ?? (first.observationSpace.createEmpty(n) as ObservationBatch);
-    const flags = () => zeros("bool", [n]);
-    this.#reset = { observations, infos: noInfos };
-    this.#batch = {
-      ...this.#reset,
-      rewards: zeros("float64", [n]),
-      terminations: flags(),
-      truncations: flags(),
-      valid: flags(),
-    };
+    this.#onFailure = options.onFailure;
+    const memory = options.memory ?? this.#allocate();
+    this.#reset = { observations: memory.observations, infos: noInfos };
+    this.#batch = { ...memory, infos: noInfos };
     this.#stepped = Promise.resolve(this.#batch);
     this.#bound = Uint8Array.from(envs, (env, i) => this.#bind(env, i));
     this.#actionAt = actionReader(first.actionSpace, n);
@@ -87,6 +91,18 @@ export class SyncVectorEnv implements VectorEnv<ObservationBatch, unknown> {
       this.snapshot = () => this.#save();
       this.restore = (snapshot) => this.#load(snapshot);
     }
+  }
+
+  #allocate(): NonNullable<SyncVectorOptions["memory"]> {
+    const n = this.numEnvs;
+    const flags = () => zeros("bool", [n]);
+    return {
+      observations: this.singleObservationSpace.createEmpty(n) as ObservationBatch,
+      rewards: zeros("float64", [n]),
+      terminations: flags(),
+      truncations: flags(),
+      valid: flags(),
+    };
   }
 
   #checkActionSpaces(): void {
@@ -122,15 +138,12 @@ export class SyncVectorEnv implements VectorEnv<ObservationBatch, unknown> {
 
   resetSync(options: VectorResetOptions = {}): ResetBatch {
     this.#checkOpen();
-    const { mask, seed } = options;
+    const { mask } = options;
     let columns: Columns | undefined;
     for (let i = 0; i < this.numEnvs; i++) {
       if (mask !== undefined && mask.data[i] === 0) continue;
-      const { observation, info } = this.envs[i].reset({
-        seed: seedOf(seed, i, this.numEnvs),
-        options: options.options,
-      });
-      if (this.#bound[i] === 0) this.#write(observation, i);
+      const { observation, info } = this.#resetRow(i, options);
+      if (this.#bound[i] === 0 && observation !== undefined) this.#write(observation, i);
       for (const _name in info) {
         addInfo((columns ??= {}), info, i, this.numEnvs);
         break;
@@ -140,6 +153,16 @@ export class SyncVectorEnv implements VectorEnv<ObservationBatch, unknown> {
     return this.#reset;
   }
 
+  #resetRow(i: number, { seed, options }: VectorResetOptions): { observation: unknown; info: Info } {
+    try {
+      return this.envs[i].reset({ seed: seedOf(seed, i, this.numEnvs), options });
+    } catch (error) {
+      if (this.#onFailure === undefined) throw error;
+      this.#onFailure(i, asError(error));
+      return { observation: undefined, info: { failure: asError(error).message } };
+    }
+  }
+
   stepSync(actions: unknown, mask?: Mask): StepBatch {
     this.#checkOpen();
     const batch = this.#batch;
@@ -147,27 +170,49 @@ export class SyncVectorEnv implements VectorEnv<ObservationBatch, unknown> {
     const terminations = batch.terminations.data;
     const truncations = batch.truncations.data;
     const valid = batch.valid.data;
-    const { envs } = this;
     let columns: Columns | undefined;
-    for (let i = 0; i < envs.length; i++) {
+    for (let i = 0; i < this.numEnvs; i++) {
       if (mask !== undefined && mask.data[i] === 0) {
         rewards[i] = 0;
         terminations[i] = truncations[i] = valid[i] = 0;
         continue;
       }
-      const result = envs[i].step(this.#actionAt(actions, i));
+      const result = this.#stepRow(i, actions);
       rewards[i] = result.reward;
       terminations[i] = result.terminated ? 1 : 0;
       truncations[i] = result.truncated ? 1 : 0;
       valid[i] = 1;
-      if (this.#bound[i] === 0) this.#write(result.observation, i);
+      if (this.#bound[i] === 0 && result.observation !== undefined) this.#write(result.observation, i);
       for (const _name in result.info) {
-        addInfo((columns ??= {}), result.info, i, envs.length);
+        addInfo((columns ??= {}), result.info, i, this.numEnvs);
         break;
       }
     }
     batch.infos = columns ?? noInfos;
     return batch;
+  }
+
+  #stepRow(i: number, actions: unknown): StepResult<unknown> {
+    const action = this.#actionAt(actions, i);
+    if (this.#onFailure === undefined) return this.envs[i].step(action);
+    try {
+      return this.envs[i].step(action);
+    } catch (error) {
+      this.#onFailure(i, asError(error));
+      const info = { failure: asError(error).message };
+      return { observation: undefined, reward: 0, terminated: false, truncated: true, info };
+    }
+  }
+
+  /** Put another environment in row `i`; it must be reset before it is stepped. The old one is closed. */
+  replaceEnv(i: number, env: Env): void {
+    try {
+      this.envs[i].close();
+    } catch {
+      // The old environment is broken: that it cannot close either is no news.
+    }
+    this.envs[i] = env;
+    this.#bound[i] = this.#bind(env, i);
   }
 
   #write(observation: unknown, i: number): void {

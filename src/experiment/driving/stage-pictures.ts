@@ -9,7 +9,7 @@ import { zeros, type NdArray } from "../../core/ndarray.ts";
 import { Rng } from "../../core/rng.ts";
 import type { Segment } from "../../data/window.ts";
 import { contextState } from "../../worldmodel/contexts.ts";
-import { imagineActions, presentActions } from "../../worldmodel/evaluate.ts";
+import { imagineActions, presentActions } from "../../worldmodel/imagine.ts";
 import { imaginedPolicy } from "./stage-imagination.ts";
 import type { Pixels } from "./recording.ts";
 import { makeTaskEnv } from "./task.ts";

@@ -1,7 +1,8 @@
 /** @file PPO with a clipped ratio; the same update for rollouts of a simulator and of a dream. */
 
 import { tf, type Tensor } from "../engine/jit.ts";
-import { ndarray, takeRows, type NdArray } from "../core/ndarray.ts";
+import { fail } from "../core/errors.ts";
+import { ndarray, takeRows, zeros, type NdArray } from "../core/ndarray.ts";
 import type { Rng } from "../core/rng.ts";
 import type { LossResult } from "../nn/gradients.ts";
 import { makeTrainStep, type TrainState, type TrainStep } from "../nn/trainer.ts";
@@ -28,6 +29,8 @@ export interface PpoConfig {
   readonly criticRate: number;
   readonly minibatches: number;
   readonly entropyCoefficient: number;
+  /** Weight of the squared distance of the mean action from the anchor's; 0 where there is no anchor. */
+  readonly anchorCoefficient: number;
   readonly clipNorm: number;
   /** Stop a batch's epochs when the approximate divergence from the acting policy exceeds this. */
   readonly klLimit: number;
@@ -40,6 +43,8 @@ interface ActorBatch<T> {
   readonly logProbabilities: T;
   readonly advantages: T;
   readonly weights: T;
+  /** What the anchor would do: [M, A] in (-1, 1). */
+  readonly anchors: T;
 }
 
 /** The critic's minibatch: observations [M, F], targets and weights [M]. */
@@ -69,8 +74,14 @@ function actorLoss(config: PpoConfig) {
     const kl = weightedMean(tf.sub(tf.sub(ratio, 1), logRatio), batch.weights);
     const outside = tf.cast(tf.greater(tf.abs(tf.sub(ratio, 1)), config.clip), "float32");
     const clipFraction = weightedMean(outside, batch.weights);
-    const loss = tf.sub(policyLoss, tf.mul(entropy, config.entropyCoefficient)) as Tensor;
-    return { loss, metrics: { policyLoss, entropy, kl, clipFraction } };
+    const drift = tf.sum(tf.square(tf.sub(tf.tanh(distribution.mean), batch.anchors)), -1);
+    const anchorDistance = weightedMean(drift, batch.weights);
+    const penalty = tf.sub(
+      tf.mul(anchorDistance, config.anchorCoefficient),
+      tf.mul(entropy, config.entropyCoefficient),
+    );
+    const loss = tf.add(policyLoss, penalty) as Tensor;
+    return { loss, metrics: { policyLoss, entropy, kl, clipFraction, anchorDistance } };
   };
 }
 
@@ -110,7 +121,7 @@ function pick<K extends keyof Columns>(data: Columns, names: readonly K[], indic
 }
 
 /** The rollout's rows as one batch with normalized advantages. */
-function batchOf(rollout: Rollout, config: PpoConfig): { data: Columns; facts: Record<string, number> } {
+function batchOf(rollout: Rollout, config: PpoConfig, anchors: NdArray): { data: Columns; facts: Record<string, number> } {
   const { advantages, returns } = generalizedAdvantages(rollout, config.discount, config.gaeLambda);
   const facts = {
     explainedVariance: explainedVariance(returns, rollout.values),
@@ -127,6 +138,7 @@ function batchOf(rollout: Rollout, config: PpoConfig): { data: Columns; facts: R
       advantages: column(advantages),
       returns: column(returns),
       weights: column(rollout.weights),
+      anchors,
     },
   };
 }
@@ -170,11 +182,13 @@ async function passes(
 class Ppo implements PpoLearner {
   readonly #policy: ActorCritic;
   readonly #config: PpoConfig;
+  readonly #anchor: ActorCritic | undefined;
   readonly #actorStep: TrainStep<ActorParams<Tensor>, ActorBatch<Tensor>>;
   readonly #criticStep: TrainStep<CriticParams<Tensor>, CriticBatch<Tensor>>;
   #state: PpoState;
 
-  constructor(policy: ActorCritic, config: PpoConfig) {
+  constructor(policy: ActorCritic, config: PpoConfig, anchor: ActorCritic | undefined) {
+    this.#anchor = anchor;
     this.#policy = policy;
     this.#config = config;
     const optimizer = { kind: "adamw", beta2: 0.999, clipNorm: config.clipNorm } as const;
@@ -195,7 +209,7 @@ class Ppo implements PpoLearner {
   }
 
   async update(rollout: Rollout, options: UpdateOptions): Promise<Record<string, number>> {
-    const { data, facts } = batchOf(rollout, this.#config);
+    const { data, facts } = batchOf(rollout, this.#config, await this.#anchorsOf(rollout));
     const valueLoss = await this.#updateCritic(data, options);
     const moved = options.criticOnly ? {} : await this.#updateActor(data, options);
     this.#show();
@@ -225,7 +239,7 @@ class Ppo implements PpoLearner {
         if (kl > klLimit) return true;
         [kl, present] = [0, epoch];
       }
-      const batch = pick(data, ["observations", "actions", "logProbabilities", "advantages", "weights"], indices);
+      const batch = pick(data, ["observations", "actions", "logProbabilities", "advantages", "weights", "anchors"], indices);
       const { state, metrics } = await this.#actorStep.step(this.#state.actor, batch, learningRate);
       this.#state = { ...this.#state, actor: state };
       for (const [name, value] of Object.entries(metrics)) sums[name] = (sums[name] ?? 0) + value;
@@ -237,13 +251,32 @@ class Ppo implements PpoLearner {
     return { ...means, updates };
   }
 
+  /** The anchor's mean actions in the rollout's observations; the rollout's own where there is no anchor. */
+  async #anchorsOf({ observations, actions }: Rollout): Promise<NdArray<"float32">> {
+    if (this.#anchor === undefined) return actions;
+    const begins = zeros("bool", [observations.shape[0]]);
+    return (await this.#anchor.act(observations, begins, { deterministic: true })).actions;
+  }
+
   #show(): void {
     const { actor, critic } = this.#state;
     this.#policy.setParams({ ...actor.params, ...critic.params });
   }
 }
 
-/** @param policy its weights are replaced by every update */
-export function makePpo(policy: ActorCritic, config: PpoConfig): PpoLearner {
-  return new Ppo(policy, config);
+/**
+ * @param policy its weights are replaced by every update
+ * @param anchor a frozen policy (a clone of good behaviour) that the mean action is held near; see `anchorCoefficient`
+ * @throws INVALID_ARGUMENT when there is a coefficient and no anchor
+ */
+export function makePpo(policy: ActorCritic, config: PpoConfig, anchor?: ActorCritic): PpoLearner {
+  if (config.anchorCoefficient > 0 && anchor === undefined) {
+    fail({
+      code: "INVALID_ARGUMENT",
+      what: `anchorCoefficient is ${config.anchorCoefficient}, but there is no anchor`,
+      expected: "a frozen policy, or anchorCoefficient: 0",
+      fix: "pass a cloned policy as the anchor",
+    });
+  }
+  return new Ppo(policy, config, anchor);
 }

@@ -5,6 +5,7 @@ import { fail } from "../core/errors.ts";
 import type { Rng } from "../core/rng.ts";
 import type { InfoBatch, StepBatch, VectorEnv } from "../env/env.ts";
 import type { ActorCritic } from "./networks.ts";
+import type { Decision } from "./policy.ts";
 
 /**
  * T steps of N rows, time first.
@@ -99,10 +100,10 @@ function recordStep(
   for (let i = 0; i < rows; i++) {
     const at = t * rows + i;
     const ended = batch.terminations.data[i] | batch.truncations.data[i];
-    const soft = infoAt(batch, "terminationProbability", i);
+    const soft = infoAt(batch, "continueProbability", i);
     const terminated = batch.terminations.data[i] === 1;
     rollout.rewards[at] = batch.rewards.data[i];
-    rollout.continues[at] = terminated ? 0 : soft === undefined ? 1 : 1 - soft;
+    rollout.continues[at] = terminated ? 0 : (soft ?? 1);
     rollout.ends[at] = ended;
     rollout.weights[at] = cursor.alive[i];
     cursor.alive[i] = ended ? 1 : cursor.alive[i] * rollout.continues[at];
@@ -110,10 +111,44 @@ function recordStep(
   }
 }
 
+function requireLastObservations(env: FeatureEnv): void {
+  if (env.metadata.autoreset === "same-step") return;
+  fail({
+    code: "INVALID_ARGUMENT",
+    what: "the rollout loop needs last observations",
+    expected: 'autoreset "same-step"',
+    got: String(env.metadata.autoreset),
+    fix: 'wrap the environment: withAutoreset(env, "same-step")',
+  });
+}
+
+function recordDecision(
+  rollout: Rollout,
+  t: number,
+  observations: NdArray<"float32">,
+  { actions, logProbabilities, values }: Decision,
+): void {
+  const at = t * rollout.rows;
+  rollout.observations.data.set(observations.data, at * rollout.observations.shape[1]);
+  rollout.actions.data.set(actions.data, at * rollout.actions.shape[1]);
+  rollout.logProbabilities.set((logProbabilities as NdArray<"float32">).data, at);
+  rollout.values.set((values as NdArray<"float32">).data, at);
+}
+
+/** Fill `nextValues` of steps whose episode went on: the next step's value, and `last` after the last step. */
+function linkValues(rollout: Rollout, last: Float32Array): void {
+  const { steps, rows, ends, values, nextValues } = rollout;
+  for (let at = 0; at < steps * rows; at++) {
+    if (ends[at]) continue;
+    nextValues[at] = at + rows < steps * rows ? values[at + rows] : last[at % rows];
+  }
+}
+
 /**
  * Step `env` (autoreset "same-step") `steps` times with sampled actions.
+ *
+ * Of a soft dream the predicted probabilities count instead of drawn ends: its info column `continueProbability` says so.
  * @param options.cursor where the last rollout stopped (`beginRollout` for the first); moved on in place
- * @param options.soft count termination probabilities of a soft dream instead of sampled ends
  */
 export async function collectRollout(options: {
   env: FeatureEnv;
@@ -121,27 +156,15 @@ export async function collectRollout(options: {
   steps: number;
   rng: Rng;
   cursor: RolloutCursor;
-  soft?: boolean;
 }): Promise<Rollout> {
   const { env, policy, steps, rng, cursor } = options;
-  if (env.metadata.autoreset !== "same-step") {
-    fail({
-      code: "INVALID_ARGUMENT",
-      what: "the rollout loop needs last observations",
-      expected: 'autoreset "same-step"',
-      got: String(env.metadata.autoreset),
-      fix: 'wrap the environment: withAutoreset(env, "same-step")',
-    });
-  }
+  requireLastObservations(env);
   const rows = env.numEnvs;
-  const [features, actionSize] = [cursor.observations.shape[1], policy.config.actionSize];
-  const rollout = emptyRollout(steps, rows, { features, actions: actionSize });
+  const sizes = { features: cursor.observations.shape[1], actions: policy.config.actionSize };
+  const rollout = emptyRollout(steps, rows, sizes);
   for (let t = 0; t < steps; t++) {
     const decision = await policy.act(cursor.observations, cursor.begins, { rng });
-    rollout.observations.data.set(cursor.observations.data, t * rows * features);
-    rollout.actions.data.set(decision.actions.data, t * rows * actionSize);
-    rollout.logProbabilities.set((decision.logProbabilities as NdArray<"float32">).data, t * rows);
-    rollout.values.set((decision.values as NdArray<"float32">).data, t * rows);
+    recordDecision(rollout, t, cursor.observations, decision);
     const batch = await env.step(decision.actions);
     recordStep(rollout, t, batch, cursor);
     const finals = await finalValues(batch, policy);
@@ -149,12 +172,6 @@ export async function collectRollout(options: {
       if (finals && rollout.ends[t * rows + i]) rollout.nextValues[t * rows + i] = finals[i];
     cursor.observations = copied(batch.observations);
   }
-  const last = (await policy.values(cursor.observations)).data;
-  for (let t = 0; t < steps; t++) {
-    for (let i = 0; i < rows; i++) {
-      if (rollout.ends[t * rows + i]) continue;
-      rollout.nextValues[t * rows + i] = t + 1 < steps ? rollout.values[(t + 1) * rows + i] : last[i];
-    }
-  }
+  linkValues(rollout, (await policy.values(cursor.observations)).data);
   return rollout;
 }

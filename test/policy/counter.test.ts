@@ -148,6 +148,7 @@ const ppo: PpoConfig = {
   criticRate: 1,
   minibatches: 2,
   entropyCoefficient: 0,
+  anchorCoefficient: 0,
   clipNorm: 1,
   klLimit: 0.1,
 };

@@ -10,6 +10,11 @@ const fraction = (value: number) => z.number().min(0).max(1).default(value);
 const collect = section({
   frames: z.int().min(200).default(36_000).describe("Real steps recorded by the behaviour policy on training worlds"),
   numEnvs: count(32).describe("Simulators stepped together while collecting"),
+  speedMps: z
+    .tuple([z.number().min(0), z.number().positive()])
+    .optional()
+    .describe("Range of the behaviour's target speeds in m/s; the task's own unless given"),
+  inattentiveShare: fraction(0.75).describe("Share of behaviour episodes with lapses and without care for bends or distance"),
   validationEpisodes: count(32).describe("Behaviour episodes on validation worlds, for the model's metrics alone"),
 });
 
@@ -64,7 +69,7 @@ const worldmodel = section({
 });
 
 const policy = section({
-  hidden: z.array(z.int().min(1)).default([512, 256]).describe("Hidden layers of actor and critic"),
+  hidden: z.array(z.int().min(1)).default([256, 256]).describe("Hidden layers of actor and critic"),
   initialLogStd: z.number().default(-1).describe("Log deviation of the untrained policy, before squashing"),
   valueScale: positive(10).describe("Unit of the critic's output: about the size of discounted returns"),
 });
@@ -97,6 +102,7 @@ const imagination = section({
   learningRate: positive(0.0005).describe("Peak learning rate"),
   warmStart: z.enum(["none", "cloning", "filtered"]).default("filtered").describe("Policy that imagination starts from"),
   criticWarmup: z.int().min(0).default(6).describe("First iterations that move the critic alone"),
+  anchorCoefficient: z.number().min(0).default(0).describe("Pull of the mean action towards the filtered clone's"),
   terminationReward: z.number().default(-15).describe("Added per imagined crash to the model's own reward (pessimism)"),
   uncertaintyPenalty: z.number().min(0).default(0).describe("Reward lost per unit of the ensemble's disagreement"),
   validationEvery: count(10).describe("Iterations between judgements on validation worlds"),

@@ -9,7 +9,7 @@ import { drawFrames, makeTokenizerTrainer, reconstructionPsnr } from "../../toke
 import { safePoint } from "../stages.ts";
 import { dropPartials, trainLoop } from "../training-loop.ts";
 import { recordEpisodes } from "./recording.ts";
-import { makeBehaviour, makeTaskEnv } from "./task.ts";
+import { makeTaskBehaviour, makeTaskEnv } from "./task.ts";
 import { frameSourceOf, type Workspace } from "./workspace.ts";
 
 /** Record `config.collect.frames` steps of the behaviour policy on training worlds, and some on validation worlds. */
@@ -20,7 +20,7 @@ export async function collect(work: Workspace): Promise<void> {
     const folder = work.episodeFolder(split);
     rmSync(folder, { recursive: true, force: true });
     const env = makeTaskEnv(config.env, { numEnvs: config.collect.numEnvs, split, wideStarts: true });
-    const driver = makeBehaviour(env);
+    const driver = makeTaskBehaviour(work.config, env);
     const rng = work.rng(`behaviour-${split}`);
     const training = split === "train";
     await recordEpisodes({

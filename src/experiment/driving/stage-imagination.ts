@@ -43,6 +43,12 @@ function imaginedFacts(rollout: Rollout): Record<string, number> {
   return { imaginedReward: reward / weight, imaginedHazard: hazard / weight };
 }
 
+/** PPO with the anchor that the config asks for. */
+function makeLearner(work: Workspace, policy: ActorCritic): PpoLearner {
+  const settings = work.config.imagination;
+  return makePpo(policy, settings, settings.anchorCoefficient > 0 ? work.loadPolicy("filtered").policy : undefined);
+}
+
 /** What learns: the policy, its optimizers, and the choice of the checkpoint. */
 export interface Dreamer {
   readonly policy: ActorCritic;
@@ -104,7 +110,7 @@ export function saveLearner(work: Workspace, learner: PpoLearner, round: number)
 export function loadDreamer(work: Workspace): Dreamer & { readonly round: number } {
   const path = work.file("training", "imagination.safetensors");
   const policy = work.newPolicy("imagination");
-  const learner = makePpo(policy, work.config.imagination);
+  const learner = makeLearner(work, policy);
   const { tensors, meta } = loadCheckpoint(path);
   learner.load(restoreParams(learner.state(), tensors, path));
   return { policy, learner, selection: new Selection(work, imaginedPolicy), round: meta.round as number };
@@ -114,7 +120,7 @@ export function loadDreamer(work: Workspace): Dreamer & { readonly round: number
 export async function learnInImagination(work: Workspace): Promise<void> {
   const { iterations, criticWarmup, learningRate, rounds, validationEvery } = work.config.imagination;
   const policy = await startPolicy(work);
-  const learner = makePpo(policy, work.config.imagination);
+  const learner = makeLearner(work, policy);
   const name = `imagination-${work.seed}`;
   // Where Dyna rounds follow, the rate decays over them instead.
   const decayFraction = rounds === 0 ? 0.5 : 0;

@@ -8,7 +8,8 @@ import { writeAtomicallySync } from "../../core/storage.ts";
 import type { EpisodeScore } from "../../policy/evaluate.ts";
 import { makePlanner } from "../../policy/planner.ts";
 import type { Policy } from "../../policy/policy.ts";
-import { crashCalibration, openLoopScores, type CrashCalibration, type HorizonScore } from "../../worldmodel/evaluate.ts";
+import { crashCalibration, type CrashCalibration } from "../../worldmodel/calibration.ts";
+import { openLoopScores, type HorizonScore } from "../../worldmodel/evaluate.ts";
 import type { LatentReplay } from "../../worldmodel/contexts.ts";
 import { safePoint } from "../stages.ts";
 import { imaginationGap, type ImaginationGap } from "./gap.ts";
@@ -16,7 +17,7 @@ import { policyChooser, recordEpisodes } from "./recording.ts";
 import { scoreDriver, scoreOn } from "./scoring.ts";
 import { imaginedPolicy } from "./stage-imagination.ts";
 import { modelFreePolicy, realFrames } from "./stage-modelfree.ts";
-import { driverPolicy, makeBehaviour, makeExpert, makeTaskEnv, randomPolicy, stateSize } from "./task.ts";
+import { driverPolicy, makeExpert, makeTaskBehaviour, makeTaskEnv, randomPolicy, stateSize } from "./task.ts";
 import { encodeInto, type Workspace } from "./workspace.ts";
 
 /** One policy's episodes on unseen and on training worlds. */
@@ -67,7 +68,7 @@ function scripted(work: Workspace): Candidate[] {
       label: "behaviour (collects the data)",
       realFrames: 0,
       minutes: 0,
-      score: (split, episodes) => scoreDriver(work, split, episodes, (env) => driverPolicy(makeBehaviour(env), seed)),
+      score: (split, episodes) => scoreDriver(work, split, episodes, (env) => driverPolicy(makeTaskBehaviour(work.config, env), seed)),
     },
     {
       id: "expert",

@@ -47,7 +47,7 @@ export async function learnModelFree(work: Workspace): Promise<void> {
   const { multiples, ends, perIteration } = milestones(work);
   const env = makeLatentSimulator(work);
   const policy = work.newPolicy("model-free");
-  const learner = makePpo(policy, settings);
+  const learner = makePpo(policy, { ...settings, anchorCoefficient: 0 });
   const name = `ppo-${work.seed}`;
   const judgeEvery = Math.max(1, Math.floor(ends[0] / 3));
   const schedule = { peak: settings.learningRate, warmupSteps: 5, totalSteps: ends[ends.length - 1], decayFraction: 0 };

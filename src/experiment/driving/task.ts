@@ -59,6 +59,12 @@ export function driverPolicy(driver: Driver, seed: number): Policy<unknown> {
   };
 }
 
+/** The behaviour policy as the config wants it. */
+export function makeTaskBehaviour(config: DrivingConfig, env: DrivingVecEnv): Driver {
+  const { speedMps, inattentiveShare } = config.collect;
+  return makeBehaviour(env, { inattentiveShare, ...(speedMps === undefined ? {} : { speedMps }) });
+}
+
 /** Uniform random actions. */
 export function randomPolicy(seed: number): Policy<unknown> {
   const rng = Rng.fromSeed(seed);
@@ -70,4 +76,4 @@ export function randomPolicy(seed: number): Policy<unknown> {
   };
 }
 
-export { makeBehaviour, makeExpert };
+export { makeExpert };

@@ -160,9 +160,11 @@ export function projectNear(track: Track, x: number, y: number, place: TrackPlac
   const left = dy * track.tangentX[vertex] - dx * track.tangentY[vertex];
   // The foot on the osculating circle rather than on the tangent: continuous where the nearest vertex changes.
   const bend = track.curvature[vertex];
-  const turned = Math.atan2(bend * along, 1 - bend * left);
-  const foot = Math.abs(bend) < 1e-9 ? along : turned / bend;
-  const radial = Math.abs(bend) < 1e-9 ? left : (1 - Math.hypot(bend * along, 1 - bend * left)) / bend;
+  const inward = 1 - bend * left;
+  const across = bend * along;
+  const straight = bend < 1e-9 && bend > -1e-9;
+  const foot = straight ? along : Math.atan2(across, inward) / bend;
+  const radial = straight ? left : (1 - Math.sqrt(across * across + inward * inward)) / bend;
   place.vertex = vertex;
   place.lateralM = radial;
   const arc = vertex * track.spacingM + foot;

@@ -1,0 +1,140 @@
+/** @file Driving simulators: rendered frames per second of one core, where the time goes, and heap growth per step. */
+
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import type { NdArray } from "../src/core/ndarray.ts";
+import { zeros } from "../src/core/ndarray.ts";
+import { Rng } from "../src/core/rng.ts";
+import { makeBehaviour } from "../src/sim/driving/drivers.ts";
+import { makeDriveTrackVec } from "../src/sim/driving/track-env.ts";
+import { makeDriveTrafficVec } from "../src/sim/driving/traffic-env.ts";
+import type { DrivingVecEnv } from "../src/sim/driving/vec-env.ts";
+
+/** One line of the table. */
+interface Row {
+  readonly env: string;
+  readonly numEnvs: number;
+  /** Environment steps with rendering, resets included, per second of one core. */
+  readonly framesPerSecond: number;
+  readonly microsecondsPerFrame: number;
+  /** The same without drawing the frame. */
+  readonly dynamicsMicroseconds: number;
+  readonly drawShare: number;
+  /** Bytes of heap per frame: numbers that V8 boxes at calls; no arrays, no records. */
+  readonly heapBytesPerFrame: number;
+}
+
+const frames = 12_000;
+const repeats = 4;
+
+function makers(numEnvs: number): readonly DrivingVecEnv[] {
+  return [makeDriveTrackVec({ numEnvs, trackSeeds: [0, 1, 2, 3] }), makeDriveTrafficVec({ numEnvs })];
+}
+
+/** Actions of the behaviour policy, recorded beforehand so that the driver costs nothing in the measurement. */
+function recordActions(env: DrivingVecEnv, steps: number): NdArray<"float32">[] {
+  const rng = Rng.fromSeed(0);
+  const driver = makeBehaviour(env);
+  const mask = zeros("bool", [env.numEnvs]);
+  env.resetSync({ seed: 0 });
+  return Array.from({ length: steps }, () => {
+    const actions = driver.act(rng);
+    const kept = { ...actions, data: actions.data.slice() };
+    stepAndReset(env, kept, mask);
+    driver.begin(mask);
+    return kept;
+  });
+}
+
+function stepAndReset(env: DrivingVecEnv, actions: NdArray<"float32">, mask: NdArray<"bool">): void {
+  const { terminations, truncations } = env.stepSync(actions);
+  let any = 0;
+  for (let row = 0; row < env.numEnvs; row++) {
+    any |= mask.data[row] = terminations.data[row] | truncations.data[row];
+  }
+  if (any !== 0) env.resetSync({ mask });
+}
+
+/** Best of a few runs, in microseconds of processor time per frame: other programs disturb it least. */
+function bestOf(run: () => void, count: number): number {
+  let best = Infinity;
+  for (let i = 0; i < repeats; i++) {
+    const from = process.cpuUsage();
+    run();
+    const spent = process.cpuUsage(from);
+    best = Math.min(best, (spent.user + spent.system) / count);
+  }
+  return best;
+}
+
+function measure(env: DrivingVecEnv): Row {
+  const steps = Math.ceil(frames / env.numEnvs);
+  const actions = recordActions(env, steps);
+  const mask = zeros("bool", [env.numEnvs]);
+  const drive = (): void => {
+    env.resetSync({ seed: 0 });
+    for (const action of actions) stepAndReset(env, action, mask);
+  };
+  const microsecondsPerFrame = bestOf(drive, steps * env.numEnvs);
+  const { world } = env;
+  const out = new Uint8Array(env.numEnvs * 64 * 64 * 3);
+  const draw = (): void => {
+    for (let step = 0; step < steps; step++) {
+      for (let row = 0; row < env.numEnvs; row++) world.draw(row, out, row * 64 * 64 * 3);
+    }
+  };
+  const drawMicroseconds = bestOf(draw, steps * env.numEnvs);
+  return {
+    env: world.id,
+    numEnvs: env.numEnvs,
+    framesPerSecond: Math.round(1e6 / microsecondsPerFrame),
+    microsecondsPerFrame,
+    dynamicsMicroseconds: microsecondsPerFrame - drawMicroseconds,
+    drawShare: drawMicroseconds / microsecondsPerFrame,
+    heapBytesPerFrame: heapGrowth(env, actions[0]),
+  };
+}
+
+/** Heap bytes that 240 steps of braking leave behind; rows whose episode ends are left out of the further steps. */
+function heapGrowth(env: DrivingVecEnv, like: NdArray<"float32">): number {
+  const brake = { ...like, data: like.data.map((_, i) => -(i % 2)) };
+  const alive = zeros("bool", [env.numEnvs]);
+  alive.data.fill(1);
+  let stepped = 0;
+  const step = (): void => {
+    const { terminations, valid } = env.stepSync(brake, alive);
+    for (let row = 0; row < env.numEnvs; row++) {
+      stepped += valid.data[row];
+      if (terminations.data[row] !== 0) alive.data[row] = 0;
+    }
+  };
+  env.resetSync({ seed: 0 });
+  for (let i = 0; i < 50; i++) step();
+  let grown = 0;
+  let before = process.memoryUsage().heapUsed;
+  stepped = 0;
+  for (let i = 0; i < 240; i++) {
+    step();
+    if (i % 20 !== 19) continue;
+    const now = process.memoryUsage().heapUsed;
+    grown += Math.max(0, now - before); // a collection in between shows as a drop
+    before = now;
+  }
+  return grown / stepped;
+}
+
+const { values } = parseArgs({ options: { json: { type: "string" } } });
+const rows = [1, 16, 64, 256].flatMap((numEnvs) => makers(numEnvs).map(measure));
+console.table(
+  rows.map((row) => ({
+    env: row.env,
+    numEnvs: row.numEnvs,
+    "frames/s": row.framesPerSecond,
+    "us/frame": row.microsecondsPerFrame.toFixed(1),
+    "dynamics us": row.dynamicsMicroseconds.toFixed(1),
+    "drawing share": row.drawShare.toFixed(2),
+    "aim 10k x": (row.framesPerSecond / 10_000).toFixed(2),
+    "heap B/frame": row.heapBytesPerFrame.toFixed(1),
+  })),
+);
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);

@@ -10,7 +10,7 @@ import type { LatentState, WorldModel } from "../worldmodel/worldmodel.ts";
 import type {
   EnvMetadata,
   Frame,
-  InfoBatch,
+  InfoColumn,
   ResetBatch,
   Snapshot,
   StepBatch,
@@ -32,7 +32,7 @@ export interface ImaginedOptions {
   readonly horizon: number;
   /**
    * "sampled": the end is drawn from its probability, as in a simulator. "soft": no row ends before the horizon, and the
-   * info column `terminationProbability` tells the learner how much of the future to count.
+   * info column `continueProbability` tells the learner how much of the future to count.
    */
   readonly termination?: "sampled" | "soft";
   /** Subtracted from the reward per unit of the ensemble's disagreement. */
@@ -46,8 +46,11 @@ export interface ImaginedOptions {
 
 type Features = NdArray<"float32">;
 
-function fullColumn(values: NdArray, mask: NdArray<"bool">): InfoBatch[string] {
-  return { values, mask };
+/** 1 − p, float32 [N]. */
+function complement(probabilities: Float32Array): Features {
+  const out = zeros("float32", [probabilities.length]);
+  for (let i = 0; i < out.data.length; i++) out.data[i] = 1 - probabilities[i];
+  return out;
 }
 
 /** N dreams stepped together; made by `makeImaginedEnv`. */
@@ -132,10 +135,11 @@ export class ImaginedEnv implements VectorEnv<Features, NdArray<"float32">> {
       if (this.#elapsed[i] >= horizon || uncertainty > uncertaintyLimit) batch.truncations.data[i] = 1;
     }
     this.#state = mask === undefined ? prediction.state : mergeRows(this.#state, prediction.state, mask.data);
-    const infos = {
-      terminationProbability: fullColumn(prediction.terminatedProbabilities, batch.valid),
-      uncertainty: fullColumn(prediction.uncertainties, batch.valid),
+    const infos: Record<string, InfoColumn> = {
+      terminationProbability: { values: prediction.terminatedProbabilities, mask: batch.valid },
+      uncertainty: { values: prediction.uncertainties, mask: batch.valid },
     };
+    if (!sampled) infos.continueProbability = { values: complement(probabilities), mask: batch.valid };
     return { ...batch, observations: model.features(this.#state), infos };
   }
 

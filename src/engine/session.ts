@@ -3,6 +3,7 @@
 import * as ort from "onnxruntime-node";
 import { ReverieError } from "../core/errors.ts";
 import type { NdArray } from "../core/ndarray.ts";
+import { cacheEntry } from "./cache.ts";
 import { threadCount, unavailable, withoutLocation } from "./devices.ts";
 import type { Device } from "./devices.ts";
 
@@ -52,11 +53,34 @@ function refusal(device: Device, cause: unknown): ReverieError {
   });
 }
 
+/** From the cache if it is there and sound, else compiled and, for a large graph, put there. */
+async function create(model: Uint8Array, device: Device): Promise<ort.InferenceSession> {
+  const options = sessionOptions(device);
+  const entry = device === "cpu" ? cacheEntry(model, ort.env.versions.node ?? "") : undefined;
+  if (entry === undefined) return ort.InferenceSession.create(model, options);
+  try {
+    const stored = entry.read();
+    if (stored !== undefined) {
+      return await ort.InferenceSession.create(stored, { ...options, graphOptimizationLevel: "disabled" });
+    }
+    const session = await ort.InferenceSession.create(model, {
+      ...options,
+      optimizedModelFilePath: entry.partial,
+    });
+    entry.commit();
+    return session;
+  } catch {
+    // A damaged file or a full disk must not stand in the way of compiling.
+    entry.drop();
+    return ort.InferenceSession.create(model, options);
+  }
+}
+
 /** Compile `model` (bytes) for `device`. @throws DEVICE_UNAVAILABLE when its provider refuses, NOT_SUPPORTED on cpu */
 export async function openSession(model: Uint8Array, device: Device): Promise<Session> {
   let session: ort.InferenceSession;
   try {
-    session = await ort.InferenceSession.create(model, sessionOptions(device));
+    session = await create(model, device);
   } catch (cause) {
     throw refusal(device, cause);
   }

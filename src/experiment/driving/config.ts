@@ -8,13 +8,13 @@ const count = (value: number) => z.int().min(1).default(value);
 const fraction = (value: number) => z.number().min(0).max(1).default(value);
 
 const collect = section({
-  frames: z.int().min(200).default(36_000).describe("Real steps recorded by the behaviour policy on training worlds"),
+  frames: z.int().min(200).default(48_000).describe("Real steps recorded by the behaviour policy on training worlds"),
   numEnvs: count(32).describe("Simulators stepped together while collecting"),
   speedMps: z
     .tuple([z.number().min(0), z.number().positive()])
     .optional()
     .describe("Range of the behaviour's target speeds in m/s; the task's own unless given"),
-  inattentiveShare: fraction(0.75).describe("Share of behaviour episodes with lapses and without care for bends or distance"),
+  inattentiveShare: fraction(0.85).describe("Share of behaviour episodes with lapses and without care for bends or distance"),
   validationEpisodes: count(32).describe("Behaviour episodes on validation worlds, for the model's metrics alone"),
 });
 
@@ -28,7 +28,7 @@ const tokenizer = section({
   latentNoise: z.number().min(0).default(0.2).describe("Deviation of the noise on latents in training"),
   rarityWeight: z.number().min(0).default(0).describe("Extra loss per unit distance from the mean frame: keeps small rare things"),
   batchSize: count(32).describe("Frames per step"),
-  steps: count(900).describe("Training steps"),
+  steps: count(700).describe("Training steps"),
   learningRate: positive(0.005).describe("Peak learning rate (Muon)"),
   averageDecay: fraction(0.98).describe("Decay of the weights' moving average; 0 turns it off"),
 });
@@ -71,11 +71,11 @@ const worldmodel = section({
 const policy = section({
   hidden: z.array(z.int().min(1)).default([256, 256]).describe("Hidden layers of actor and critic"),
   initialLogStd: z.number().default(-1).describe("Log deviation of the untrained policy, before squashing"),
-  valueScale: positive(10).describe("Unit of the critic's output: about the size of discounted returns"),
+  valueScale: positive(15).describe("Unit of the critic's output: about the size of discounted returns"),
 });
 
 const ppo = {
-  discount: fraction(0.97).describe("Discount per step"),
+  discount: fraction(0.98).describe("Discount per step"),
   gaeLambda: fraction(0.95).describe("Decay of advantages"),
   clip: positive(0.2).describe("Clip of the probability ratio"),
   epochs: count(4).describe("Passes over a batch"),
@@ -88,7 +88,7 @@ const ppo = {
 };
 
 const cloning = section({
-  steps: count(1200).describe("Training steps of each clone"),
+  steps: count(600).describe("Training steps of each clone"),
   batchSize: count(256).describe("Frames per step"),
   learningRate: positive(0.001).describe("Peak learning rate"),
   weightDecay: z.number().min(0).default(0.01).describe("AdamW's weight decay"),
@@ -96,18 +96,18 @@ const cloning = section({
 });
 
 const imagination = section({
-  iterations: count(20).describe("Batches of imagined rollouts before any Dyna round"),
+  iterations: count(12).describe("Batches of imagined rollouts before any Dyna round"),
   numEnvs: count(128).describe("Dreams stepped together"),
   horizon: count(15).describe("Imagined steps per rollout; the learner bootstraps there"),
   learningRate: positive(0.0005).describe("Peak learning rate"),
   warmStart: z.enum(["none", "cloning", "filtered"]).default("filtered").describe("Policy that imagination starts from"),
   criticWarmup: z.int().min(0).default(6).describe("First iterations that move the critic alone"),
   anchorCoefficient: z.number().min(0).default(0).describe("Pull of the mean action towards the filtered clone's"),
-  terminationReward: z.number().default(-15).describe("Added per imagined crash to the model's own reward (pessimism)"),
+  terminationReward: z.number().default(-60).describe("Added per imagined crash to the model's own reward (pessimism)"),
   uncertaintyPenalty: z.number().min(0).default(0).describe("Reward lost per unit of the ensemble's disagreement"),
-  validationEvery: count(10).describe("Iterations between judgements on validation worlds"),
+  validationEvery: count(6).describe("Iterations between judgements on validation worlds"),
   validationEpisodes: count(20).describe("Episodes per judgement"),
-  rounds: z.int().min(0).default(8).describe("Dyna rounds after the offline phase"),
+  rounds: z.int().min(0).default(5).describe("Dyna rounds after the offline phase"),
   roundFrames: count(2400).describe("Real steps that the policy records per round"),
   roundModelSteps: count(40).describe("Model steps per member and round, at the last phase's horizon"),
   roundIterations: count(8).describe("Policy iterations per round"),
@@ -125,17 +125,18 @@ const modelFree = section({
 
 const planner = section({
   enabled: z.boolean().default(true).describe("Judge the planner too (the slowest row of the table)"),
-  horizon: count(8).describe("Imagined steps of a plan"),
-  samples: z.int().min(2).default(32).describe("Action sequences per plan"),
-  policySamples: count(16).describe("How many of them follow the policy"),
-  iterations: count(2).describe("Refinements of a plan"),
+  horizon: count(5).describe("Imagined steps of a plan"),
+  samples: z.int().min(2).default(12).describe("Action sequences per plan"),
+  policySamples: count(6).describe("How many of them follow the policy"),
+  iterations: count(1).describe("Refinements of a plan"),
   temperature: positive(0.5).describe("Temperature of the weights, in units of return"),
   initialStd: positive(0.4).describe("Deviation of sampled actions at first"),
   minStd: positive(0.05).describe("Deviation of sampled actions at least"),
-  replanEvery: count(2).describe("Steps executed per plan"),
-  discount: fraction(0.97).describe("Discount per step"),
+  replanEvery: count(4).describe("Steps executed per plan"),
+  discount: fraction(0.98).describe("Discount per step"),
   uncertaintyPenalty: z.number().min(0).default(0).describe("Score lost per unit of the ensemble's disagreement"),
-  terminationReward: z.number().default(-15).describe("Added per imagined crash"),
+  terminationReward: z.number().default(-60).describe("Added per imagined crash"),
+  episodes: z.int().min(2).default(20).describe("Episodes of the planner per split: it is slow"),
 });
 
 const judge = section({

@@ -116,7 +116,7 @@ function plannerCandidate(work: Workspace, minutes: number): Candidate {
     realFrames: realFrames(work),
     minutes,
     score: (split, episodes) =>
-      scoreOn(work, split, episodes, ({ latent }) => {
+      scoreOn(work, split, Math.min(episodes, config.episodes), ({ latent }) => {
         const planner: Policy<NdArray<"float32">> = makePlanner({ model, policy, state: () => latent.latentState, config, seed });
         return planner;
       }),

@@ -17,20 +17,21 @@ import type { Workspace } from "./workspace.ts";
 
 const shownSteps = [0, 2, 4, 6, 8, 10, 12, 15];
 const furthest = shownSteps[shownSteps.length - 1];
+const beforeCrash = 12;
 
-/** Two windows that go on, and one that ends in a crash just before the last picture. */
+/** Up to two windows that go on, and one that ends in a crash just before the last picture. */
 async function chooseWindows(work: Workspace): Promise<Segment[]> {
   const { episodes } = await work.replay("validation");
   const rng = work.rng("pictures");
-  const long = episodes.filter(({ length }) => length > 80);
-  const crashed = episodes.filter(({ terminated, length }) => terminated && length > 40);
-  const pick = <T>(list: readonly T[]): T => list[Math.floor(rng.random() * list.length)];
-  const going = [pick(long), pick(long)].map(({ index, length }) => ({
-    episode: index,
-    present: 10 + Math.floor(rng.random() * (length - furthest - 20)),
-  }));
-  const ending = crashed.length === 0 ? [] : [pick(crashed)].map(({ index, length }) => ({ episode: index, present: length - 12 }));
-  return [...going, ...ending];
+  const draw = (count: number): number => Math.floor(rng.random() * count);
+  const long = episodes.filter(({ length }) => length > furthest + 5);
+  const crashed = episodes.filter(({ terminated, length }) => terminated && length >= beforeCrash);
+  const going = long.length === 0 ? [] : [long[draw(long.length)], long[draw(long.length)]];
+  const ending = crashed.length === 0 ? [] : [crashed[draw(crashed.length)]];
+  return [
+    ...going.map(({ index, length }) => ({ episode: index, present: 4 + draw(length - furthest - 4) })),
+    ...ending.map(({ index, length }) => ({ episode: index, present: length - beforeCrash })),
+  ];
 }
 
 /** Decoded frames at `shownSteps`, and the probability of having crashed by the last of them, per window. */
@@ -58,6 +59,7 @@ async function imagineWindows(work: Workspace, segments: readonly Segment[]): Pr
 export async function drawImagination(work: Workspace): Promise<void> {
   const episodes = await work.episodes("validation");
   const segments = await chooseWindows(work);
+  if (segments.length === 0) return work.context.log("no validation episode is long enough for a picture");
   const imagined = await imagineWindows(work, segments);
   const cells = segments.flatMap(({ episode, present }, b) => {
     const { frames } = episodes[episode];

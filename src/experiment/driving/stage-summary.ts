@@ -86,7 +86,7 @@ function comparisonTable(verdicts: readonly SeedVerdict[]): ResultTable {
     const perSeed = verdicts.map((verdict) => {
       const own = verdict.policies.find((policy) => policy.id === "imagined") as PolicyVerdict;
       const other = verdict.policies.find((policy) => policy.id === id) as PolicyVerdict;
-      return own.test.map((score, i) => score.return - other.test[i].return);
+      return other.test.map((score, i) => own.test[i].return - score.return);
     });
     const values = verdicts.length === 1 ? perSeed[0] : perSeed.map(mean);
     const se = standardError(values);

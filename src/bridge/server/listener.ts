@@ -48,6 +48,8 @@ export class Listener {
   private readonly peers = new Set<Peer>();
   private readonly emit: EventSink;
   private pinger: NodeJS.Timeout | undefined;
+  private tickedMs = performance.now();
+  private address: AddressInfo | undefined;
   private nextPeer = 1;
   private ending: Promise<void> | undefined;
 
@@ -71,15 +73,16 @@ export class Listener {
     });
   }
 
-  /** Where clients connect, e.g. `ws://127.0.0.1:8000`. */
+  /** Where clients connect, e.g. `ws://127.0.0.1:8000`; empty before `listen`. */
   get url(): string {
-    const { address, family, port } = this.http.address() as AddressInfo;
+    if (this.address === undefined) return "";
+    const { address, family, port } = this.address;
     const host = family === "IPv6" ? `[${address}]` : address;
     return `${this.options.tls === undefined ? "ws" : "wss"}://${host}:${port}`;
   }
 
   get port(): number {
-    return (this.http.address() as AddressInfo).port;
+    return this.address?.port ?? 0;
   }
 
   /** Connections right now. */
@@ -94,6 +97,8 @@ export class Listener {
       this.http.once("error", reject);
       this.http.listen(port, host, resolve);
     });
+    this.address = this.http.address() as AddressInfo;
+    this.tickedMs = performance.now();
     const keepalive = { ...pingDefaults, ...this.options.keepalive };
     if (keepalive.intervalMs > 0) {
       this.pinger = setInterval(() => this.keepAlive(keepalive), keepalive.intervalMs).unref();
@@ -126,9 +131,13 @@ export class Listener {
     await stopped;
   }
 
+  /** A tick that comes late says that this process stood still, not that its peers are silent. */
   private keepAlive(keepalive: KeepaliveOptions): void {
     const nowMs = performance.now();
-    for (const peer of this.peers) peer.keepAlive(nowMs, keepalive);
+    const stalled = nowMs - this.tickedMs > 2 * keepalive.intervalMs;
+    this.tickedMs = nowMs;
+    const timeoutMs = stalled ? Infinity : keepalive.timeoutMs;
+    for (const peer of this.peers) peer.keepAlive(nowMs, timeoutMs);
   }
 
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -109,7 +109,7 @@ export class Peer {
   }
 
   /** Ping, or give up on a silent peer. Called by the listener's one ticker. */
-  keepAlive(nowMs: number, { timeoutMs }: KeepaliveOptions): void {
+  keepAlive(nowMs: number, timeoutMs: number): void {
     if (!this.open) return;
     const silent = nowMs - this.lastSignMs > timeoutMs;
     if (silent && this.socket.isPaused) this.terminate();

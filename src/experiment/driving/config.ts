@@ -47,7 +47,7 @@ const worldmodel = section({
   contextLength: z.int().min(2).default(3).describe("Past frames that the model sees"),
   dim: count(128).describe("Width of the transformer"),
   heads: count(4).describe("Attention heads"),
-  blocks: count(4).describe("Transformer blocks"),
+  blocks: count(3).describe("Transformer blocks"),
   members: count(2).describe("Ensemble members, trained apart; their disagreement is the uncertainty"),
   termination: z.enum(["mean", "max"]).default("mean").describe("How members' crash probabilities are joined"),
   contextNoise: z.number().min(0).default(0.17).describe("Largest deviation of the noise on context latents in training"),
@@ -56,8 +56,8 @@ const worldmodel = section({
     .array(phase)
     .min(1)
     .default([
-      { steps: 450, horizon: 1, batchSize: 64, learningRate: 0.004, terminalFraction: 0.15 },
-      { steps: 250, horizon: 5, batchSize: 32, learningRate: 0.002, terminalFraction: 0.15 },
+      { steps: 350, horizon: 1, batchSize: 64, learningRate: 0.004, terminalFraction: 0.15 },
+      { steps: 180, horizon: 5, batchSize: 32, learningRate: 0.002, terminalFraction: 0.15 },
     ])
     .describe("Training phases, in order: one-step first, then unrolled"),
   weights: section({
@@ -109,7 +109,7 @@ const imagination = section({
   validationEpisodes: count(20).describe("Episodes per judgement"),
   rounds: z.int().min(0).default(5).describe("Dyna rounds after the offline phase"),
   roundFrames: count(2400).describe("Real steps that the policy records per round"),
-  roundModelSteps: count(40).describe("Model steps per member and round, at the last phase's horizon"),
+  roundModelSteps: count(30).describe("Model steps per member and round, at the last phase's horizon"),
   roundIterations: count(8).describe("Policy iterations per round"),
   recentFraction: fraction(0.5).describe("Share of start states and windows from recorded rounds"),
   ...ppo,

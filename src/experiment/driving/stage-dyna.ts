@@ -11,6 +11,8 @@ import { policyChooser, recordEpisodes } from "./recording.ts";
 import { dream, loadDreamer, saveLearner, type Dreamer } from "./stage-imagination.ts";
 import { dropTrainer, loadTrainer, makeModelTrainer, saveModel, saveTrainer } from "./stage-worldmodel.ts";
 import { makeTaskEnv, stateSize } from "./task.ts";
+import type { LatentReplay } from "../../worldmodel/contexts.ts";
+import type { Normalizers } from "../../worldmodel/latent-model.ts";
 import { fitNormalizers, type EnsembleTrainer } from "../../worldmodel/train.ts";
 import { encodeInto, type Workspace } from "./workspace.ts";
 
@@ -64,45 +66,65 @@ async function refreshModel(work: Workspace, trainer: EnsembleTrainer, options: 
   work.useModel(work.model().withMembers(trainer.members()));
 }
 
-/** All rounds after the one that was finished last; a killed round is done again from its beginning. */
-export async function dynaRounds(work: Workspace): Promise<void> {
-  const { config, context } = work;
-  const { rounds, roundIterations, recentFraction, learningRate } = config.imagination;
-  if (rounds === 0) return;
+/** What a round changes, as the last finished round left it. */
+interface Rounds {
+  readonly replay: LatentReplay;
+  readonly normalizers: Normalizers;
+  readonly trainer: EnsembleTrainer;
+  readonly dreamer: Dreamer;
+  /** The round that was finished last. */
+  readonly done: number;
+  /** Episodes that earlier rounds recorded. */
+  recentEpisodes: number;
+}
+
+async function openRounds(work: Workspace): Promise<Rounds> {
   const replay = await work.replay("train");
   const normalizers = fitNormalizers(replay, stateSize);
   const trainer = makeModelTrainer(work, replay, normalizers);
-  const dreamer = loadDreamer(work);
-  loadTrainer(work, trainer, dreamer.round);
+  const { round: done, ...dreamer } = loadDreamer(work);
+  loadTrainer(work, trainer, done);
   work.useModel(work.model().withMembers(trainer.members()));
-  dropLaterRounds(work, dreamer.round);
-  const earlier = dreamer.round === 0 ? [] : await work.episodes("rounds");
+  dropLaterRounds(work, done);
+  const earlier = done === 0 ? [] : await work.episodes("rounds");
   await encodeInto(replay, earlier, work.tokenizer(), "rounds");
-  let recentEpisodes = earlier.length;
+  return { replay, normalizers, trainer, dreamer, done, recentEpisodes: earlier.length };
+}
+
+async function runRound(work: Workspace, state: Rounds, round: number): Promise<void> {
+  const { rounds, roundIterations, recentFraction, learningRate } = work.config.imagination;
+  const { replay, normalizers, trainer, dreamer } = state;
+  const from = (round - 1) / rounds;
+  work.context.progress(from, `round ${round}: recording`);
+  const episodes = await record(work, dreamer, round);
+  await encodeInto(replay, episodes, work.tokenizer(), "rounds");
+  state.recentEpisodes += episodes.length;
+  const { recentEpisodes } = state;
+  await refreshModel(work, trainer, { round, recentEpisodes });
+  const name = `dyna-${work.seed}-round${String(round).padStart(2, "0")}`;
   const schedule = { peak: learningRate, warmupSteps: 1, totalSteps: rounds * roundIterations, decayFraction: 0.7 };
-  for (let round = dreamer.round + 1; round <= rounds; round++) {
-    const from = (round - 1) / rounds;
-    context.progress(from, `round ${round}: recording`);
-    const episodes = await record(work, dreamer, round);
-    await encodeInto(replay, episodes, work.tokenizer(), "rounds");
-    recentEpisodes += episodes.length;
-    await refreshModel(work, trainer, { round, recentEpisodes });
-    const name = `dyna-${work.seed}-round${String(round).padStart(2, "0")}`;
-    await dream(work, dreamer, {
-      name,
-      iterations: roundIterations,
-      warmup: 0,
-      recentFraction,
-      recentEpisodes,
-      learningRate: (i) => learningRateAt(schedule, (round - 1) * roundIterations + i),
-      validationEvery: roundIterations,
-      span: [from + 0.4 / rounds, from + 1 / rounds],
-    });
-    dropPartials(context, [name]);
-    saveModel(work, trainer, normalizers);
-    saveTrainer(work, trainer, round);
-    // The learner's file names the round to go on from: it comes last.
-    saveLearner(work, dreamer.learner, round);
-    dropTrainer(work, round - 1);
-  }
+  await dream(work, dreamer, {
+    name,
+    iterations: roundIterations,
+    warmup: 0,
+    recentFraction,
+    recentEpisodes,
+    learningRate: (i) => learningRateAt(schedule, (round - 1) * roundIterations + i),
+    validationEvery: roundIterations,
+    span: [from + 0.4 / rounds, from + 1 / rounds],
+  });
+  dropPartials(work.context, [name]);
+  saveModel(work, trainer, normalizers);
+  saveTrainer(work, trainer, round);
+  // The learner's file names the round to go on from: it comes last.
+  saveLearner(work, dreamer.learner, round);
+  dropTrainer(work, round - 1);
+}
+
+/** All rounds after the one that was finished last; a killed round is done again from its beginning. */
+export async function dynaRounds(work: Workspace): Promise<void> {
+  const { rounds } = work.config.imagination;
+  if (rounds === 0) return;
+  const state = await openRounds(work);
+  for (let round = state.done + 1; round <= rounds; round++) await runRound(work, state, round);
 }

@@ -99,6 +99,10 @@ export const indexRules: readonly Rule[] = [
     gradients: ([dy], [x, indices]) => ({ x: () => topKGradient(dy, x, indices) }),
   },
   {
+    kernel: tf.FlipLeftRight,
+    gradients: ([dy]) => ({ image: () => tf.image.flipLeftRight(dy as tf.Tensor4D) }),
+  },
+  {
     kernel: tf.StridedSlice,
     inputs: ["x"],
     gradients: ([dy], [x], attrs) => ({ x: () => stridedSliceGradient(dy, x, attrs) }),

@@ -1,7 +1,8 @@
 /** @file Elementwise kernels and their gradients equal tfjs's CPU backend, with broadcasting, on ranks 0 to 5. */
 
-import { describe, it } from "vitest";
-import { tf } from "../../src/engine/jit.ts";
+import { describe, expect, it } from "vitest";
+import { float32 } from "../../src/core/ndarray.ts";
+import { jit, tf } from "../../src/engine/jit.ts";
 import type { Tensor } from "../../src/engine/jit.ts";
 import { broadcastPair, compare, flags, floats, makeRandom, shapeOf, wholes } from "./compare.ts";
 
@@ -100,6 +101,46 @@ describe("elementwise kernels", () => {
       }
     });
   }
+
+  it("stay right at halves, far out, and where a naive formula overflows", async () => {
+    const halves = float32([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 0]);
+    for (const op of [tf.round, tf.floor, tf.ceil, tf.sign] as Unary[]) await compare(op.name, op, [halves]);
+    const far = float32([1e4, -1e4, 88, -88, 100, -100, 20, -20]);
+    const ops = [
+      tf.sigmoid,
+      tf.tanh,
+      tf.softplus,
+      tf.logSigmoid,
+      tf.erf,
+      tf.elu,
+      tf.softmax,
+      tf.logSoftmax,
+      tf.logSumExp,
+    ];
+    for (const op of ops as Unary[]) await compare(op.name, op, [far]);
+  });
+
+  it("let NaN through, so that a poisoned loss shows", async () => {
+    const poisoned = float32([Number.NaN, 1, -2]);
+    const ops = [
+      tf.relu,
+      tf.relu6,
+      tf.sigmoid,
+      tf.softmax,
+      tf.sum,
+      tf.mean,
+      tf.logSumExp,
+      tf.square,
+      tf.cumsum,
+      tf.sqrt,
+    ];
+    for (const op of ops as Unary[]) {
+      expect((await jit((x: Tensor) => op(x))(poisoned)).data[0], op.name).toBeNaN();
+    }
+    for (const op of [tf.maximum, tf.minimum] as Binary[]) {
+      expect((await jit((x: Tensor) => op(x, tf.scalar(0.5)))(poisoned)).data[0], op.name).toBeNaN();
+    }
+  });
 
   it("of two arguments broadcast as tfjs's do, gradients included", async () => {
     const random = makeRandom(2);

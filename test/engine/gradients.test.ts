@@ -111,6 +111,10 @@ const functions: Record<string, { shape: number[]; fn: (x: Tensor) => Tensor }> 
     shape: [2, 4, 3, 2],
     fn: (x) => tf.image.resizeNearestNeighbor(tf.square(x) as tf.Tensor4D, [7, 5]),
   },
+  "mirror image": {
+    shape: [1, 2, 3, 2],
+    fn: (x) => tf.image.flipLeftRight(tf.square(x) as tf.Tensor4D),
+  },
   "gather by coordinates": {
     shape: [3, 2],
     fn: (x) =>

@@ -6,7 +6,7 @@ import { tf } from "../tfjs.ts";
 import type { KernelCall, KernelTable } from "./call.ts";
 import { add, binary, mul, sub, unary } from "./elementwise.ts";
 import { matmul } from "./matmul.ts";
-import { pad, reshape, slice, transpose } from "./shape.ts";
+import { pad, reshape, reverse, slice, transpose } from "./shape.ts";
 
 interface Resizing {
   readonly nearest: boolean;
@@ -112,6 +112,7 @@ const blocks: KernelTable = {
     const ends = begin.map((start, i) => start + size[i]);
     return slice(graph, joined, { starts: begin, ends, steps: whole.map(() => 1), shape: size });
   },
+  FlipLeftRight: ({ graph, inputs: { image } }) => reverse(graph, image, [2]),
   DepthToSpace: ({ graph, inputs: { x }, attrs }) => {
     const [b, h, w, c] = x.shape;
     const block = attrs.blockSize as number;

@@ -144,7 +144,7 @@ function mirrorPad(
 }
 
 /** Elements in reverse order along `axes`. */
-function reverse(graph: Graph, x: Value, axes: readonly number[]): Value {
+export function reverse(graph: Graph, x: Value, axes: readonly number[]): Value {
   const flipped = (i: number): boolean => axes.includes(i) && x.shape[i] > 1;
   return slice(graph, x, {
     starts: x.shape.map((size, i) => (flipped(i) ? size - 1 : 0)),

@@ -54,3 +54,8 @@ export function concatRows(records: readonly ArrayRecord[]): ArrayRecord {
     return out;
   });
 }
+
+/** Indices of the rows where `mask` is 1; all `count` of them without a mask. */
+export function maskedRows(count: number, mask: NdArray<"bool"> | undefined): number[] {
+  return Array.from({ length: count }, (_, i) => i).filter((i) => mask?.data[i] !== 0);
+}

@@ -1,16 +1,16 @@
 /** @file The imagined environment: a world model behind the `VectorEnv` primitive, so that learners cannot tell it from a simulator. */
 
-import { concatRows, mergeRows, overwriteRows } from "../core/array-record.ts";
+import { concatRows, maskedRows, mergeRows, overwriteRows, selectRows } from "../core/array-record.ts";
 import { fail } from "../core/errors.ts";
 import { zeros, type NdArray } from "../core/ndarray.ts";
 import { Rng, type RngState } from "../core/rng.ts";
 import { Box } from "../core/spaces/box.ts";
 import type { Space } from "../core/spaces/space.ts";
-import type { LatentState, WorldModel } from "../worldmodel/worldmodel.ts";
+import type { LatentState, Prediction, WorldModel } from "../worldmodel/worldmodel.ts";
 import type {
   EnvMetadata,
   Frame,
-  InfoColumn,
+  InfoBatch,
   ResetBatch,
   Snapshot,
   StepBatch,
@@ -63,9 +63,11 @@ export class ImaginedEnv implements VectorEnv<Features, NdArray<"float32">> {
   readonly metadata: EnvMetadata;
   readonly #options: ImaginedOptions;
   #rngs: Rng[];
-  #noise: Rng;
   #state: LatentState | undefined;
   #elapsed: Int32Array;
+  #closed = false;
+  /** Draws the noise of rows that are not stepped; what it yields is thrown away. */
+  readonly #idle = Rng.fromSeed(0);
 
   constructor(options: ImaginedOptions) {
     const { model, numEnvs } = options;
@@ -77,88 +79,51 @@ export class ImaginedEnv implements VectorEnv<Features, NdArray<"float32">> {
     this.observationSpace = new Box(-Infinity, Infinity, [numEnvs, model.featureSize]);
     this.actionSpace = new Box(-1, 1, [numEnvs, actionSize]);
     this.metadata = { renderModes: ["rgb_array"], renderFps: 1 / model.stepSeconds, autoreset: "disabled" };
-    const root = Rng.fromSeed(options.seed);
-    this.#noise = root.spawn(1)[0];
-    this.#rngs = root.spawn(numEnvs);
+    this.#rngs = Rng.fromSeed(options.seed).spawn(numEnvs);
     this.#elapsed = new Int32Array(numEnvs);
   }
 
   async reset(options: VectorResetOptions = {}): Promise<ResetBatch<Features>> {
-    const { numEnvs } = this;
     const { model, contexts } = this.#options;
-    const chosen = Array.from({ length: numEnvs }, (_, i) => i).filter((i) => options.mask?.data[i] !== 0);
+    const chosen = maskedRows(this.numEnvs, options.mask);
+    const old =
+      chosen.length < this.numEnvs || this.#closed ? this.#present("a reset of some rows") : undefined;
     this.#reseed(options.seed, chosen);
     const fresh = chosen.map((i) => contexts.sample(1, this.#rngs[i]));
-    const old = this.#state;
-    if (old === undefined && chosen.length < numEnvs) {
-      fail({
-        code: "RESET_NEEDED",
-        what: "the first reset of an imagined environment left rows out",
-        expected: "reset() of all rows first",
-        fix: "call reset without a mask once",
-      });
-    }
-    const joined = concatRows(fresh);
-    this.#state = old === undefined ? joined : overwriteRows(old, joined, chosen);
+    if (old === undefined) this.#state = concatRows(fresh);
+    else if (fresh.length > 0) this.#state = overwriteRows(old, concatRows(fresh), chosen);
     for (const i of chosen) this.#elapsed[i] = 0;
-    return { observations: model.features(this.#state), infos: {} };
+    return { observations: model.features(this.#present("reset")), infos: {} };
   }
 
   async step(actions: NdArray<"float32">, mask?: NdArray<"bool">): Promise<StepBatch<Features>> {
-    const {
-      model,
-      horizon,
-      uncertaintyPenalty = 0,
-      terminationReward = 0,
-      uncertaintyLimit = Infinity,
-    } = this.#options;
-    if (this.#state === undefined) {
-      fail({
-        code: "RESET_NEEDED",
-        what: "step before the first reset",
-        fix: "call await env.reset({ seed }) first",
-      });
-    }
-    const { numEnvs } = this;
-    const prediction = await model.step(this.#state, actions, this.#noise);
-    const batch = emptyStep(numEnvs);
-    const probabilities = prediction.terminatedProbabilities.data;
-    const sampled = (this.#options.termination ?? "sampled") === "sampled";
-    for (let i = 0; i < numEnvs; i++) {
-      if (mask !== undefined && mask.data[i] === 0) continue;
-      const uncertainty = prediction.uncertainties.data[i];
-      this.#elapsed[i]++;
-      batch.valid.data[i] = 1;
-      batch.rewards.data[i] =
-        prediction.rewards.data[i] - uncertaintyPenalty * uncertainty + terminationReward * probabilities[i];
-      if (sampled && this.#rngs[i].random() < probabilities[i]) batch.terminations.data[i] = 1;
-      if (this.#elapsed[i] >= horizon || uncertainty > uncertaintyLimit) batch.truncations.data[i] = 1;
-    }
-    this.#state = mask === undefined ? prediction.state : mergeRows(this.#state, prediction.state, mask.data);
-    const infos: Record<string, InfoColumn> = {
-      terminationProbability: { values: prediction.terminatedProbabilities, mask: batch.valid },
-      uncertainty: { values: prediction.uncertainties, mask: batch.valid },
+    const { model } = this.#options;
+    const state = this.#present("step");
+    const rngs = this.#rngs.map((own, i) => (mask?.data[i] === 0 ? this.#idle : own));
+    const prediction = await model.step(state, actions, rngs);
+    const batch = emptyStep(this.numEnvs);
+    for (const i of maskedRows(this.numEnvs, mask)) this.#judgeRow(i, prediction, batch);
+    this.#state = mask === undefined ? prediction.state : mergeRows(state, prediction.state, mask.data);
+    return {
+      ...batch,
+      observations: model.features(this.#state),
+      infos: this.#infosOf(prediction, batch.valid),
     };
-    if (!sampled) infos.continueProbability = { values: complement(probabilities), mask: batch.valid };
-    return { ...batch, observations: model.features(this.#state), infos };
   }
 
-  /** Decoded pixels of every row's newest frame. */
-  async render(): Promise<readonly Frame[]> {
-    if (this.#state === undefined) {
-      fail({
-        code: "RESET_NEEDED",
-        what: "render before the first reset",
-        fix: "call await env.reset({ seed }) first",
-      });
-    }
-    const { frame } = await this.#options.model.decode(this.#state);
-    const size = frame.data.length / this.numEnvs;
-    return Array.from({ length: this.numEnvs }, (_, i) => ({
-      dtype: "uint8" as const,
-      shape: frame.shape.slice(1),
-      data: frame.data.slice(i * size, (i + 1) * size),
-    }));
+  /** Decoded pixels of every row's newest frame; only of the rows in `mask` when there is one. */
+  async render(mask?: NdArray<"bool">): Promise<readonly (Frame | undefined)[]> {
+    const chosen = maskedRows(this.numEnvs, mask);
+    const frames = new Array<Frame | undefined>(this.numEnvs).fill(undefined);
+    const state = this.#present("render");
+    if (chosen.length === 0) return frames;
+    const { frame } = await this.#options.model.decode(selectRows(state, chosen));
+    const size = frame.data.length / chosen.length;
+    chosen.forEach((i, k) => {
+      const data = frame.data.slice(k * size, (k + 1) * size);
+      frames[i] = { dtype: "uint8", shape: frame.shape.slice(1), data };
+    });
+    return frames;
   }
 
   snapshot(): Snapshot {
@@ -166,18 +131,12 @@ export class ImaginedEnv implements VectorEnv<Features, NdArray<"float32">> {
       latent: this.#state && structuredClone(this.#state),
       elapsed: this.#elapsed.slice(),
       rngs: this.#rngs.map((rng) => rng.state),
-      noise: this.#noise.state,
     };
     return { kind: "imagined", state };
   }
 
   restore(snapshot: Snapshot): void {
-    const state = snapshot.state as {
-      latent?: LatentState;
-      elapsed: Int32Array;
-      rngs: RngState[];
-      noise: RngState;
-    };
+    const state = snapshot.state as { latent?: LatentState; elapsed: Int32Array; rngs: RngState[] };
     if (snapshot.kind !== "imagined" || state.elapsed.length !== this.numEnvs) {
       fail({
         code: "INVALID_ARGUMENT",
@@ -190,11 +149,52 @@ export class ImaginedEnv implements VectorEnv<Features, NdArray<"float32">> {
     this.#state = state.latent && structuredClone(state.latent);
     this.#elapsed = state.elapsed.slice();
     this.#rngs = state.rngs.map((rng) => Rng.fromState(rng));
-    this.#noise = Rng.fromState(state.noise);
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.#state = undefined;
+  }
+
+  #present(call: string): LatentState {
+    if (this.#state !== undefined) return this.#state;
+    return fail({
+      code: this.#closed ? "ENV_CLOSED" : "RESET_NEEDED",
+      what: `${call} ${this.#closed ? "after close()" : "before the first reset of all rows"}`,
+      fix: this.#closed ? "make a new environment" : "call await env.reset({ seed }) first",
+    });
+  }
+
+  /** Reward and flags of a stepped row. */
+  #judgeRow(i: number, prediction: Prediction, batch: EmptyStep): void {
+    const {
+      horizon,
+      uncertaintyPenalty = 0,
+      terminationReward = 0,
+      uncertaintyLimit = Infinity,
+    } = this.#options;
+    const probability = prediction.terminatedProbabilities.data[i];
+    const uncertainty = prediction.uncertainties.data[i];
+    this.#elapsed[i]++;
+    batch.valid.data[i] = 1;
+    batch.rewards.data[i] =
+      prediction.rewards.data[i] - uncertaintyPenalty * uncertainty + terminationReward * probability;
+    if (!this.#soft && this.#rngs[i].random() < probability) batch.terminations.data[i] = 1;
+    else if (this.#elapsed[i] >= horizon || uncertainty > uncertaintyLimit) batch.truncations.data[i] = 1;
+  }
+
+  #infosOf(prediction: Prediction, mask: NdArray<"bool">): InfoBatch {
+    const { terminatedProbabilities, uncertainties } = prediction;
+    const infos = {
+      terminationProbability: { values: terminatedProbabilities, mask },
+      uncertainty: { values: uncertainties, mask },
+    };
+    if (!this.#soft) return infos;
+    return { ...infos, continueProbability: { values: complement(terminatedProbabilities.data), mask } };
+  }
+
+  get #soft(): boolean {
+    return this.#options.termination === "soft";
   }
 
   #reseed(seed: VectorResetOptions["seed"], chosen: readonly number[]): void {
@@ -203,11 +203,12 @@ export class ImaginedEnv implements VectorEnv<Features, NdArray<"float32">> {
       const own = typeof seed === "number" ? seed + i : seed[i];
       if (own !== undefined) this.#rngs[i] = Rng.fromSeed(own);
     }
-    if (typeof seed === "number") this.#noise = Rng.fromSeed([seed, this.numEnvs]);
   }
 }
 
-function emptyStep(numEnvs: number): Omit<StepBatch<Features>, "observations" | "infos"> {
+type EmptyStep = Omit<StepBatch<Features>, "observations" | "infos">;
+
+function emptyStep(numEnvs: number): EmptyStep {
   return {
     rewards: zeros("float64", [numEnvs]),
     terminations: zeros("bool", [numEnvs]),

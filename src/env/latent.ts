@@ -1,20 +1,12 @@
 /** @file A real environment seen through a world model: observations become the features that imagined environments give. */
 
-import { mergeRows, overwriteRows } from "../core/array-record.ts";
+import { maskedRows, mergeRows, overwriteRows } from "../core/array-record.ts";
 import { fail } from "../core/errors.ts";
 import { takeRows, zeros, type NdArray } from "../core/ndarray.ts";
 import { Box } from "../core/spaces/box.ts";
 import type { Space } from "../core/spaces/space.ts";
 import type { LatentState, Observation, WorldModel } from "../worldmodel/worldmodel.ts";
-import type {
-  EnvMetadata,
-  Frame,
-  ResetBatch,
-  Snapshot,
-  StepBatch,
-  VectorEnv,
-  VectorResetOptions,
-} from "./env.ts";
+import type { EnvMetadata, ResetBatch, Snapshot, StepBatch, VectorEnv, VectorResetOptions } from "./env.ts";
 
 /** Pixels and state vectors under the names that the world model uses. */
 export interface PixelBatch {
@@ -59,12 +51,11 @@ export class LatentObservationEnv implements VectorEnv<Features, NdArray<"float3
   }
 
   async reset(options: VectorResetOptions = {}): Promise<ResetBatch<Features>> {
+    const chosen = maskedRows(this.numEnvs, options.mask);
+    const old = chosen.length < this.numEnvs ? this.latentState : undefined;
     const { observations, infos } = await this.inner.reset(options);
-    const chosen = chosenRows(this.numEnvs, options.mask);
-    const { frame, state } = observations;
-    const windows = oneFrameWindows({ frame: takeRows(frame, chosen), state: takeRows(state, chosen) });
-    const fresh = await this.#model.encode(windows, zeros("float32", [chosen.length, 0, this.#actionSize]));
-    this.#state = this.#state === undefined ? fresh : overwriteRows(this.#state, fresh, chosen);
+    const fresh = await this.#encodeFirst(observations, chosen);
+    this.#state = old === undefined ? fresh : overwriteRows(old, fresh, chosen);
     return { observations: this.#model.features(this.#state), infos };
   }
 
@@ -80,25 +71,27 @@ export class LatentObservationEnv implements VectorEnv<Features, NdArray<"float3
     };
   }
 
-  async render(): Promise<readonly (Frame | undefined)[]> {
-    return this.inner.render?.() ?? [];
+  get render(): VectorEnv["render"] {
+    return this.inner.render?.bind(this.inner);
   }
 
-  snapshot(): Snapshot {
-    if (this.inner.snapshot === undefined) {
-      return fail({
-        code: "NOT_SUPPORTED",
-        what: "the inner environment has no snapshot",
-        fix: "use an environment with snapshot()",
-      });
-    }
-    const latent = this.#state && structuredClone(this.#state);
-    return { kind: "latent", state: { latent, inner: this.inner.snapshot() } };
+  get snapshot(): (() => Snapshot) | undefined {
+    const { inner } = this;
+    if (inner.snapshot === undefined) return undefined;
+    const latent = (): LatentState | undefined => this.#state && structuredClone(this.#state);
+    return () => ({ kind: "latent", state: { latent: latent(), inner: inner.snapshot!() } });
   }
 
-  restore(snapshot: Snapshot): void {
-    const state = snapshot.state as { latent?: LatentState; inner: Snapshot };
-    if (snapshot.kind !== "latent" || this.inner.restore === undefined) {
+  get restore(): ((snapshot: Snapshot) => void) | undefined {
+    return this.inner.restore && ((snapshot) => this.#restore(snapshot));
+  }
+
+  close(): Promise<void> {
+    return this.inner.close();
+  }
+
+  #restore(snapshot: Snapshot): void {
+    if (snapshot.kind !== "latent") {
       fail({
         code: "INVALID_ARGUMENT",
         what: "the snapshot is not of a latent-observation environment",
@@ -106,21 +99,20 @@ export class LatentObservationEnv implements VectorEnv<Features, NdArray<"float3
         fix: "restore it into an environment made with the same options",
       });
     }
-    this.inner.restore(state.inner);
+    const state = snapshot.state as { latent?: LatentState; inner: Snapshot };
+    this.inner.restore!(state.inner);
     this.#state = state.latent && structuredClone(state.latent);
   }
 
-  close(): Promise<void> {
-    return this.inner.close();
+  /** The states of the chosen rows at the first observation of their episodes. */
+  #encodeFirst({ frame, state }: PixelBatch, chosen: readonly number[]): Promise<LatentState> {
+    const windows = oneFrameWindows({ frame: takeRows(frame, chosen), state: takeRows(state, chosen) });
+    return this.#model.encode(windows, zeros("float32", [chosen.length, 0, this.#actionSize]));
   }
 
   get #actionSize(): number {
     return this.#model.actionSpec.names.length;
   }
-}
-
-function chosenRows(count: number, mask: NdArray<"bool"> | undefined): number[] {
-  return Array.from({ length: count }, (_, i) => i).filter((i) => mask === undefined || mask.data[i] !== 0);
 }
 
 function oneFrameWindows(observations: Observation): Observation {

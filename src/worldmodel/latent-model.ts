@@ -3,7 +3,7 @@
 import { jit, tf, type Host, type Tensor } from "../engine/jit.ts";
 import { ndarray, zeros, type NdArray } from "../core/ndarray.ts";
 import { fail } from "../core/errors.ts";
-import type { Rng } from "../core/rng.ts";
+import { Rng } from "../core/rng.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { shiftWindow, type DenoiserConfig, type DenoiserParams } from "./denoiser.ts";
 import { sampleNext } from "./flow.ts";
@@ -115,6 +115,14 @@ function fitWindow(x: NdArray<"float32">, frames: number, pad: "repeat" | "zero"
   return out;
 }
 
+function drawNoise(rng: Rng | readonly Rng[], shape: readonly [number, number]): NdArray<"float32"> {
+  const noise = zeros("float32", shape);
+  const [, width] = shape;
+  if (rng instanceof Rng) rng.fillNormal(noise.data);
+  else rng.forEach((own, b) => own.fillNormal(noise.data.subarray(b * width, (b + 1) * width)));
+  return noise;
+}
+
 class LatentModel implements WorldModel {
   readonly kind = "latent";
   readonly frameShape;
@@ -183,15 +191,15 @@ class LatentModel implements WorldModel {
     };
   }
 
-  async step(state: LatentState, actions: NdArray<"float32">, rng: Rng): Promise<Prediction> {
+  async step(
+    state: LatentState,
+    actions: NdArray<"float32">,
+    rng: Rng | readonly Rng[],
+  ): Promise<Prediction> {
     const { config, members, normalizers } = this.#parts;
     const batch = actions.shape[0];
     const input: Record<string, unknown> = { members, ...state, actions };
-    if (config.form === "flow") {
-      const noise = zeros("float32", [batch, this.#width]);
-      rng.fillNormal(noise.data);
-      input.noise = noise;
-    }
+    if (config.form === "flow") input.noise = drawNoise(rng, [batch, this.#width]);
     const out = (await this.#compiled(input as unknown as Host<StepInput>)) as unknown as Record<
       string,
       NdArray<"float32">

@@ -55,8 +55,11 @@ export interface WorldModel {
   encode(observations: ObservationWindow, actions: NdArray<"float32">): Promise<LatentState>;
   /** Append what was really observed after `actions` float32 [B, A]: the same state as `encode` of the longer window. */
   observe(state: LatentState, actions: NdArray<"float32">, observation: Observation): Promise<LatentState>;
-  /** Imagine one step. `actions` float32 [B, A] in [-1, 1]. */
-  step(state: LatentState, actions: NdArray<"float32">, rng: Rng): Promise<Prediction>;
+  /**
+   * Imagine one step. `actions` float32 [B, A] in [-1, 1].
+   * @param rng one generator for all rows, or one per row: then a row's future depends on no other row
+   */
+  step(state: LatentState, actions: NdArray<"float32">, rng: Rng | readonly Rng[]): Promise<Prediction>;
   /** What a policy sees of a state: float32 [B, featureSize]. */
   features(state: LatentState): NdArray<"float32">;
   /** Pixels and state vector of the newest frame; learners never need it. */

@@ -27,6 +27,8 @@ export interface AutoresetOptions {
   /** Seed of the first reset that gives none itself. */
   readonly firstSeed?: number;
   readonly spec?: EnvSpec;
+  /** Makes another such environment; lets `fork` work. */
+  readonly remake?: () => Promise<VectorEnv>;
 }
 
 type Mask = NdArray<"bool">;
@@ -79,6 +81,8 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
   readonly #stepMask: Mask;
   readonly #resetMask: Mask;
   readonly #resetOptions: { mask: Mask };
+  /** Makes another such environment, where that is known. */
+  readonly remake: (() => Promise<VectorEnv>) | undefined;
   #firstSeed: number | undefined;
   #wantsReset = false;
   #wantsStep = false;
@@ -93,6 +97,7 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
     this.mode = mode;
     this.copies = options.copy ?? false;
     this.spec = options.spec ?? primitive.spec;
+    this.remake = options.remake;
     this.#firstSeed = options.firstSeed;
     this.numEnvs = primitive.numEnvs;
     this.metadata = { ...primitive.metadata, autoreset: mode };
@@ -149,6 +154,24 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
     } catch (error) {
       return Promise.reject(asError(error));
     }
+  }
+
+  /**
+   * Another environment in the same state, generators included, that goes its own way from here.
+   * @throws NOT_SUPPORTED when the environment has no snapshots, or was not made by `makeVec`
+   */
+  async fork(): Promise<AutoresetVectorEnv<O, A>> {
+    if (this.remake === undefined || this.snapshot === undefined) {
+      fail({
+        code: "NOT_SUPPORTED",
+        what: "fork() of this environment",
+        expected: "one made by makeVec, with snapshots",
+        fix: "make a second one yourself and restore a snapshot into it",
+      });
+    }
+    const twin = (await this.remake()) as unknown as AutoresetVectorEnv<O, A>;
+    twin.restore!(structuredClone(this.snapshot()));
+    return twin;
   }
 
   async close(): Promise<void> {

@@ -5,6 +5,7 @@ import type { AutoresetVectorEnv } from "./autoreset.ts";
 import { withAutoreset } from "./autoreset.ts";
 import type { AutoresetMode, Env, EnvMaker, EnvSpec, Kwargs, VectorEnv, VectorEnvMaker } from "./env.ts";
 import { GuardedEnv } from "./guard.ts";
+import type { PartialVectorEnv } from "./vector/partial.ts";
 import type { WorkersOptions } from "./vector/workers.ts";
 
 /** How `makeVec` runs its sub-environments. */
@@ -62,6 +63,11 @@ export function parseEnvId(id: string): ParsedId {
   };
 }
 
+function checkCount(name: string, count: number): void {
+  if (Number.isInteger(count) && count > 0) return;
+  fail({ code: "INVALID_ARGUMENT", what: `${name} cannot be ${count}`, expected: "a positive integer" });
+}
+
 async function load<M>(entryPoint: M | string, id: string): Promise<M> {
   if (typeof entryPoint !== "string") return entryPoint;
   const [module, name] = entryPoint.split("#");
@@ -84,7 +90,7 @@ export class Registry {
   readonly #specs = new Map<string, EnvSpec>();
 
   constructor(specs: readonly EnvSpec[] = []) {
-    for (const spec of specs) this.register(spec);
+    this.registerAll(specs);
   }
 
   /**
@@ -111,6 +117,11 @@ export class Registry {
       });
     }
     this.#specs.set(spec.id, spec);
+  }
+
+  /** `register` of each. */
+  registerAll(specs: readonly EnvSpec[]): void {
+    for (const spec of specs) this.register(spec);
   }
 
   /** All ids, sorted. */
@@ -174,6 +185,7 @@ export class Registry {
    */
   async makeVec(id: string | EnvSpec, options: MakeVecOptions = {}): Promise<AutoresetVectorEnv> {
     const spec = typeof id === "string" ? this.spec(id) : id;
+    checkCount("numEnvs", options.numEnvs ?? 1);
     const {
       numEnvs = 1,
       mode,
@@ -190,7 +202,33 @@ export class Registry {
       copy,
       firstSeed: seed,
       spec: { ...spec, kwargs: { ...spec.kwargs, ...kwargs } },
+      remake: () => this.makeVec(spec, options),
     });
+  }
+
+  /**
+   * `numEnvs` sub-environments in groups of `batchSize` that are stepped independently: `send` actions to one group,
+   * `recv` whichever is ready first. In mode "workers" (the default) every group has a thread of its own.
+   * @throws INVALID_ARGUMENT unless batchSize divides numEnvs
+   */
+  async makePartialVec(
+    id: string | EnvSpec,
+    options: MakeVecOptions & { batchSize: number },
+  ): Promise<PartialVectorEnv> {
+    const { numEnvs = 1, batchSize, seed: _perGroup, ...rest } = options;
+    checkCount("batchSize", batchSize);
+    if (numEnvs % batchSize !== 0) {
+      fail({
+        code: "INVALID_ARGUMENT",
+        what: "groups of unequal size",
+        expected: "batchSize to divide numEnvs",
+        got: `${numEnvs} / ${batchSize}`,
+      });
+    }
+    const { PartialVectorEnv } = await import("./vector/partial.ts");
+    const group = (): Promise<VectorEnv> =>
+      this.makeVec(id, { mode: "workers", numWorkers: 1, ...rest, numEnvs: batchSize });
+    return new PartialVectorEnv(await Promise.all(Array.from({ length: numEnvs / batchSize }, group)));
   }
 
   async #primitive(

@@ -4,7 +4,7 @@ import { asError, fail } from "../../core/errors.ts";
 import type { NdArray } from "../../core/ndarray.ts";
 import { zeros } from "../../core/ndarray.ts";
 import type { Space } from "../../core/spaces/space.ts";
-import { copyRow, rowAt } from "../batch.ts";
+import { cloneBatch, copyRow, copyRows, rowAt } from "../batch.ts";
 import type {
   Env,
   EnvMetadata,
@@ -38,6 +38,24 @@ export interface SyncVectorOptions {
    * whole batch; replace it (`replaceEnv`) before it is reset. Absent: the error goes to the caller.
    */
   readonly onFailure?: (row: number, error: Error) => void;
+}
+
+/** Snapshot of N single environments and their last observations. */
+export interface SyncState {
+  readonly envs: readonly Snapshot[];
+  readonly observations: ObservationBatch;
+}
+
+/** The state in a snapshot of `numEnvs` single environments. @throws INVALID_ARGUMENT for a snapshot of anything else */
+export function readSyncSnapshot(snapshot: Snapshot, numEnvs: number): SyncState {
+  const state = snapshot.state as SyncState;
+  if (snapshot.kind === "sync" && state.envs.length === numEnvs) return state;
+  return fail({
+    code: "INVALID_ARGUMENT",
+    what: "snapshot of another environment",
+    expected: `${numEnvs} single environments`,
+    got: snapshot.kind,
+  });
 }
 
 /**
@@ -228,19 +246,17 @@ export class SyncVectorEnv implements VectorEnv<ObservationBatch, unknown> {
   }
 
   #save(): Snapshot {
-    return { kind: "sync", state: this.envs.map((env) => env.snapshot!()) };
+    const observations = cloneBatch(this.singleObservationSpace, this.#reset.observations);
+    return {
+      kind: "sync",
+      state: { envs: this.envs.map((env) => env.snapshot!()), observations } satisfies SyncState,
+    };
   }
 
   #load(snapshot: Snapshot): void {
-    const saved = snapshot.state as readonly Snapshot[];
-    if (snapshot.kind !== "sync" || saved.length !== this.numEnvs) {
-      fail({
-        code: "INVALID_ARGUMENT",
-        what: "snapshot of another environment",
-        expected: `${this.numEnvs} single environments`,
-      });
-    }
-    this.envs.forEach((env, i) => env.restore!(saved[i]));
+    const { envs, observations } = readSyncSnapshot(snapshot, this.numEnvs);
+    this.envs.forEach((env, i) => env.restore!(envs[i]));
+    copyRows(this.singleObservationSpace, this.#reset.observations, observations);
   }
 
   async close(): Promise<void> {

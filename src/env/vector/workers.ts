@@ -5,7 +5,7 @@ import { asError, fail } from "../../core/errors.ts";
 import type { NdArray } from "../../core/ndarray.ts";
 import { spaceFromJSON } from "../../core/spaces/json.ts";
 import type { Space } from "../../core/spaces/space.ts";
-import { copyRows } from "../batch.ts";
+import { cloneBatch, copyRows } from "../batch.ts";
 import type {
   EnvMetadata,
   EnvSpec,
@@ -24,6 +24,8 @@ import { seedOf } from "./seeds.ts";
 import type { SharedBatch } from "./shared-batch.ts";
 import { allocateShared, rowsOf, sharedArray } from "./shared-batch.ts";
 import type { Outcome } from "./worker-handle.ts";
+import type { SyncState } from "./sync.ts";
+import { readSyncSnapshot } from "./sync.ts";
 import { failureError, WorkerHandle } from "./worker-handle.ts";
 import type { Introduction, SharedMemory, WorkerSpec } from "./worker-protocol.ts";
 
@@ -283,22 +285,15 @@ export class WorkersVectorEnv implements VectorEnv<ObservationBatch, unknown> {
   }
 
   #save(): Snapshot {
-    return {
-      kind: "sync",
-      state: this.#callNow(() => ({ name: "snapshot" })).flatMap(({ answer }) => answer as Snapshot[]),
-    };
+    const envs = this.#callNow(() => ({ name: "snapshot" })).flatMap(({ answer }) => answer as Snapshot[]);
+    const observations = cloneBatch(this.singleObservationSpace, this.#reset.observations);
+    return { kind: "sync", state: { envs, observations } satisfies SyncState };
   }
 
   #load(snapshot: Snapshot): void {
-    const saved = snapshot.state as readonly Snapshot[];
-    if (snapshot.kind !== "sync" || saved.length !== this.numEnvs) {
-      fail({
-        code: "INVALID_ARGUMENT",
-        what: "snapshot of another environment",
-        expected: `${this.numEnvs} single environments`,
-      });
-    }
-    this.#callNow(({ start, end }) => ({ name: "restore", snapshots: saved.slice(start, end) }));
+    const { envs, observations } = readSyncSnapshot(snapshot, this.numEnvs);
+    this.#callNow(({ start, end }) => ({ name: "restore", snapshots: envs.slice(start, end) }));
+    copyRows(this.singleObservationSpace, this.#reset.observations, observations);
   }
 
   async close(): Promise<void> {

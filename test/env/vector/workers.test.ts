@@ -1,6 +1,6 @@
 /** @file Worker threads: the contract, equality with the sync env, and failures that stay where they happen. */
 
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { ndarray } from "../../../src/core/ndarray.ts";
 import type { AutoresetVectorEnv } from "../../../src/env/autoreset.ts";
 import type { MakeVecOptions } from "../../../src/env/registry.ts";
@@ -9,6 +9,9 @@ import { infoAt } from "../../../src/env/infos.ts";
 import { builtinEnvs } from "../../../src/sim/envs.ts";
 import { conforms } from "../conformance.ts";
 import { envs, flaky } from "./flaky-envs.ts";
+
+// Starting a thread loads the sources anew: a second on an idle core, many on a crowded one.
+vi.setConfig({ testTimeout: 120_000 });
 
 const registry = new Registry([...builtinEnvs, ...envs]);
 const opened: AutoresetVectorEnv[] = [];

@@ -8,25 +8,45 @@ const count = (value: number) => z.int().min(1).default(value);
 const fraction = (value: number) => z.number().min(0).max(1).default(value);
 
 const collect = section({
-  frames: z.int().min(200).default(48_000).describe("Real steps recorded by the behaviour policy on training worlds"),
+  frames: z
+    .int()
+    .min(200)
+    .default(48_000)
+    .describe("Real steps recorded by the behaviour policy on training worlds"),
   numEnvs: count(32).describe("Simulators stepped together while collecting"),
   speedMps: z
     .tuple([z.number().min(0), z.number().positive()])
     .optional()
     .describe("Range of the behaviour's target speeds in m/s; the task's own unless given"),
-  inattentiveShare: fraction(0.85).describe("Share of behaviour episodes with lapses and without care for bends or distance"),
-  validationEpisodes: count(32).describe("Behaviour episodes on validation worlds, for the model's metrics alone"),
+  inattentiveShare: fraction(0.5).describe(
+    "Share of behaviour episodes with lapses and without care for bends or distance",
+  ),
+  stressFraction: fraction(0.3).describe(
+    "Share of the frames from short episodes of the worst drivers: where crashes come from",
+  ),
+  stressSteps: count(50).describe("Length of those episodes at most"),
+  validationEpisodes: count(32).describe(
+    "Behaviour episodes on validation worlds, for the model's metrics alone",
+  ),
 });
 
 const tokenizer = section({
-  patch: z.int().min(4).default(16).describe("Pixels per side of a patch; 64 / patch squared is the number of tokens"),
+  patch: z
+    .int()
+    .min(4)
+    .default(16)
+    .describe("Pixels per side of a patch; 64 / patch squared is the number of tokens"),
   dim: count(128).describe("Width of the transformer"),
   heads: count(4).describe("Attention heads"),
   encoderBlocks: count(1).describe("Transformer blocks of the encoder"),
   decoderBlocks: count(2).describe("Transformer blocks of the decoder"),
   channels: count(16).describe("Latent numbers per token"),
   latentNoise: z.number().min(0).default(0.2).describe("Deviation of the noise on latents in training"),
-  rarityWeight: z.number().min(0).default(0).describe("Extra loss per unit distance from the mean frame: keeps small rare things"),
+  rarityWeight: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe("Extra loss per unit distance from the mean frame: keeps small rare things"),
   batchSize: count(32).describe("Frames per step"),
   steps: count(700).describe("Training steps"),
   learningRate: positive(0.005).describe("Peak learning rate (Muon)"),
@@ -42,22 +62,32 @@ const phase = z.strictObject({
 });
 
 const worldmodel = section({
-  form: z.enum(["deterministic", "flow"]).default("deterministic").describe("One-pass prediction, or rectified flow"),
+  form: z
+    .enum(["deterministic", "flow"])
+    .default("deterministic")
+    .describe("One-pass prediction, or rectified flow"),
   samplingSteps: count(2).describe("Euler steps per imagined frame of the flow form"),
   contextLength: z.int().min(2).default(3).describe("Past frames that the model sees"),
   dim: count(128).describe("Width of the transformer"),
   heads: count(4).describe("Attention heads"),
   blocks: count(3).describe("Transformer blocks"),
   members: count(2).describe("Ensemble members, trained apart; their disagreement is the uncertainty"),
-  termination: z.enum(["mean", "max"]).default("mean").describe("How members' crash probabilities are joined"),
-  contextNoise: z.number().min(0).default(0.17).describe("Largest deviation of the noise on context latents in training"),
+  termination: z
+    .enum(["mean", "max"])
+    .default("mean")
+    .describe("How members' crash probabilities are joined"),
+  contextNoise: z
+    .number()
+    .min(0)
+    .default(0.17)
+    .describe("Largest deviation of the noise on context latents in training"),
   averageDecay: fraction(0.97).describe("Decay of the weights' moving average"),
   phases: z
     .array(phase)
     .min(1)
     .default([
-      { steps: 350, horizon: 1, batchSize: 64, learningRate: 0.004, terminalFraction: 0.15 },
-      { steps: 180, horizon: 5, batchSize: 32, learningRate: 0.002, terminalFraction: 0.15 },
+      { steps: 450, horizon: 1, batchSize: 64, learningRate: 0.004, terminalFraction: 0.15 },
+      { steps: 220, horizon: 5, batchSize: 32, learningRate: 0.002, terminalFraction: 0.15 },
     ])
     .describe("Training phases, in order: one-step first, then unrolled"),
   weights: section({
@@ -69,7 +99,7 @@ const worldmodel = section({
 });
 
 const policy = section({
-  hidden: z.array(z.int().min(1)).default([256, 256]).describe("Hidden layers of actor and critic"),
+  hidden: z.array(z.int().min(1)).default([512, 256]).describe("Hidden layers of actor and critic"),
   initialLogStd: z.number().default(-1).describe("Log deviation of the untrained policy, before squashing"),
   valueScale: positive(15).describe("Unit of the critic's output: about the size of discounted returns"),
 });
@@ -92,7 +122,9 @@ const cloning = section({
   batchSize: count(256).describe("Frames per step"),
   learningRate: positive(0.001).describe("Peak learning rate"),
   weightDecay: z.number().min(0).default(0.01).describe("AdamW's weight decay"),
-  topFraction: fraction(0.2).describe("Filtered cloning imitates this share of the episodes, best returns first"),
+  topFraction: fraction(0.2).describe(
+    "Filtered cloning imitates this share of the episodes, best returns first",
+  ),
 });
 
 const imagination = section({
@@ -100,12 +132,26 @@ const imagination = section({
   numEnvs: count(128).describe("Dreams stepped together"),
   horizon: count(15).describe("Imagined steps per rollout; the learner bootstraps there"),
   learningRate: positive(0.0005).describe("Peak learning rate"),
-  warmStart: z.enum(["none", "cloning", "filtered"]).default("filtered").describe("Policy that imagination starts from"),
+  warmStart: z
+    .enum(["none", "cloning", "filtered"])
+    .default("filtered")
+    .describe("Policy that imagination starts from"),
   criticWarmup: z.int().min(0).default(6).describe("First iterations that move the critic alone"),
-  anchorCoefficient: z.number().min(0).default(0).describe("Pull of the mean action towards the filtered clone's"),
-  terminationReward: z.number().default(-60).describe("Added per imagined crash to the model's own reward (pessimism)"),
-  uncertaintyPenalty: z.number().min(0).default(0).describe("Reward lost per unit of the ensemble's disagreement"),
-  validationEvery: count(6).describe("Iterations between judgements on validation worlds"),
+  anchorCoefficient: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe("Pull of the mean action towards the filtered clone's"),
+  terminationReward: z
+    .number()
+    .default(-40)
+    .describe("Added per imagined crash to the model's own reward (pessimism)"),
+  uncertaintyPenalty: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe("Reward lost per unit of the ensemble's disagreement"),
+  validationEvery: count(4).describe("Iterations between judgements on validation worlds"),
   validationEpisodes: count(20).describe("Episodes per judgement"),
   rounds: z.int().min(0).default(5).describe("Dyna rounds after the offline phase"),
   roundFrames: count(2400).describe("Real steps that the policy records per round"),
@@ -116,7 +162,10 @@ const imagination = section({
 });
 
 const modelFree = section({
-  multiples: z.array(positive(1)).default([1, 2, 4]).describe("Judged at these multiples of the frames imagination used"),
+  multiples: z
+    .array(positive(1))
+    .default([1, 2, 4])
+    .describe("Judged at these multiples of the frames imagination used"),
   numEnvs: count(32).describe("Simulators stepped together"),
   rolloutSteps: count(60).describe("Steps per rollout and simulator"),
   learningRate: positive(0.0005).describe("Peak learning rate"),
@@ -134,8 +183,12 @@ const planner = section({
   minStd: positive(0.05).describe("Deviation of sampled actions at least"),
   replanEvery: count(4).describe("Steps executed per plan"),
   discount: fraction(0.98).describe("Discount per step"),
-  uncertaintyPenalty: z.number().min(0).default(0).describe("Score lost per unit of the ensemble's disagreement"),
-  terminationReward: z.number().default(-60).describe("Added per imagined crash"),
+  uncertaintyPenalty: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe("Score lost per unit of the ensemble's disagreement"),
+  terminationReward: z.number().default(-40).describe("Added per imagined crash"),
   episodes: z.int().min(2).default(20).describe("Episodes of the planner per split: it is slow"),
 });
 

@@ -17,11 +17,16 @@ import { Workspace } from "./workspace.ts";
 
 type Work = (work: Workspace) => Promise<void>;
 
-const seedsOf = (config: DrivingConfig): number[] => Array.from({ length: config.seeds }, (_, k) => config.seed + k);
+const seedsOf = (config: DrivingConfig): number[] =>
+  Array.from({ length: config.seeds }, (_, k) => config.seed + k);
 
 function openWorkspace(config: DrivingConfig, context: StageContext, seed: number): Workspace {
   const { runDir, log } = context;
-  const work = new Workspace(config, { path: runDir.path, file: (...parts) => runDir.file(...parts), log }, seed);
+  const work = new Workspace(
+    config,
+    { path: runDir.path, file: (...parts) => runDir.file(...parts), log },
+    seed,
+  );
   work.attach(context);
   return work;
 }
@@ -41,7 +46,10 @@ function makeDesk(): (config: DrivingConfig, context: StageContext, seed: number
 
 function seedStages(config: DrivingConfig): { name: string; weight: number; work: Work }[] {
   const { collect: recording, tokenizer, worldmodel, imagination, modelFree } = config;
-  const modelWeight = worldmodel.phases.reduce((sum, phase) => sum + phase.steps * phase.horizon * phase.batchSize, 0);
+  const modelWeight = worldmodel.phases.reduce(
+    (sum, phase) => sum + phase.steps * phase.horizon * phase.batchSize,
+    0,
+  );
   const frames = Math.max(...modelFree.multiples) * recording.frames;
   return [
     { name: "collect", weight: recording.frames / 6000, work: collect },
@@ -49,7 +57,11 @@ function seedStages(config: DrivingConfig): { name: string; weight: number; work
     { name: "worldmodel", weight: (modelWeight * worldmodel.members) / 1500, work: trainWorldModel },
     { name: "cloning", weight: 20, work: cloneBehaviour },
     { name: "imagination", weight: imagination.iterations, work: learnInImagination },
-    { name: "dyna", weight: imagination.rounds * (imagination.roundIterations + imagination.roundModelSteps / 3), work: dynaRounds },
+    {
+      name: "dyna",
+      weight: imagination.rounds * (imagination.roundIterations + imagination.roundModelSteps / 3),
+      work: dynaRounds,
+    },
     { name: "model-free", weight: frames / 2000, work: learnModelFree },
     { name: "judge", weight: config.planner.enabled ? 90 : 30, work: judge },
     { name: "pictures", weight: 8, work: draw },
@@ -68,7 +80,11 @@ function stages(config: DrivingConfig): Stage<DrivingConfig>[] {
   return [...perSeed, { name: "summary", weight: 0.1, run: summarizeRun }];
 }
 
-async function evaluate(config: DrivingConfig, context: StageContext, { episodes }: EvaluateOptions): Promise<void> {
+async function evaluate(
+  config: DrivingConfig,
+  context: StageContext,
+  { episodes }: EvaluateOptions,
+): Promise<void> {
   const judged = episodes === undefined ? config.judge : { episodes, trainEpisodes: episodes };
   const settings = { ...config, judge: judged };
   for (const seed of seedsOf(config)) await judge(openWorkspace(settings, context, seed));

@@ -21,19 +21,26 @@ export interface ImaginationGap {
 }
 
 /** Real reward over the window's steps after the present, and whether it crashed. */
-function realOutcome(replay: LatentReplay, at: { episode: number; present: number }, horizon: number): { sum: number; crashed: number; steps: number } {
+function realOutcome(
+  replay: LatentReplay,
+  at: { episode: number; present: number },
+  horizon: number,
+): { sum: number; crashed: number; steps: number } {
   const episode = replay.episodes[at.episode];
-  const rewards = (episode.columns.reward as NdArray<"float32">).data;
+  const rewards = (episode.columns.reward).data;
   const end = Math.min(episode.length, at.present + horizon);
   let sum = 0;
   for (let t = at.present; t < end; t++) sum += rewards[t];
-  const crashed = episode.terminated && end === episode.length && at.present + horizon >= episode.length ? 1 : 0;
+  const crashed =
+    episode.terminated && end === episode.length && at.present + horizon >= episode.length ? 1 : 0;
   return { sum, crashed, steps: end - at.present };
 }
 
 /** Steps drawn uniformly from those whose next `horizon` steps are known: all before a crash, not the last before a cut. */
 function presentSteps(replay: LatentReplay, count: number, rng: Rng, horizon: number): Segment[] {
-  const usable = replay.episodes.map(({ terminated, length }) => Math.max(0, terminated ? length : length - horizon));
+  const usable = replay.episodes.map(({ terminated, length }) =>
+    Math.max(0, terminated ? length : length - horizon),
+  );
   const total = usable.reduce((a, b) => a + b, 0);
   return Array.from({ length: count }, () => {
     let left = Math.floor(rng.random() * total);

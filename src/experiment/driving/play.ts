@@ -25,14 +25,21 @@ const playHorizon = 1000;
 export async function playDriving(config: DrivingConfig, runPath: string): Promise<PlayWorld[]> {
   const work = new Workspace(
     config,
-    { path: runPath, file: (...parts) => join(runPath, ...parts), log: (line) => void process.stderr.write(`${line}\n`) },
+    {
+      path: runPath,
+      file: (...parts) => join(runPath, ...parts),
+      log: (line) => void process.stderr.write(`${line}\n`),
+    },
     config.seed,
   );
   const model = work.model();
   const contexts = makeReplayContexts(model, await work.replay("validation"));
   const dream = makeImaginedEnv({ model, contexts, numEnvs: 1, horizon: playHorizon, seed: config.seed });
   return [
-    makePlayWorld(makeTaskEnv(config.env, { numEnvs: 1, split: "validation" }), { title: "simulator", ...controls }),
+    makePlayWorld(makeTaskEnv(config.env, { numEnvs: 1, split: "validation" }), {
+      title: "simulator",
+      ...controls,
+    }),
     makePlayWorld(dream, {
       title: "dream",
       ...controls,

@@ -44,7 +44,12 @@ function join<T extends Float32Array | Uint8Array>(parts: readonly T[], out: T):
   return out;
 }
 
-function episodeOf(track: Track, id: string, ends: { terminated: boolean; truncated: boolean }, meta: EpisodeMeta): Episode {
+function episodeOf(
+  track: Track,
+  id: string,
+  ends: { terminated: boolean; truncated: boolean },
+  meta: EpisodeMeta,
+): Episode {
   const steps = track.rewards.length;
   const [width, actionSize] = [track.states[0].length, track.actions[0].length];
   const frames = zeros("uint8", [steps + 1, 64, 64, 3]);
@@ -120,10 +125,12 @@ export async function recordEpisodes(options: RecordOptions): Promise<number> {
     const actions = await choose(observation, begins);
     const batch = await env.step(actions);
     observation = batch.observations as Pixels;
-    recorder.transition(actions, batch.rewards.data as Float64Array);
+    recorder.transition(actions, batch.rewards.data);
     recorder.observe(observation, everyRow);
     begins.data.fill(0);
-    const ended = everyRow.filter((row) => batch.terminations.data[row] === 1 || batch.truncations.data[row] === 1);
+    const ended = everyRow.filter(
+      (row) => batch.terminations.data[row] === 1 || batch.truncations.data[row] === 1,
+    );
     const flags = ended.map((row) => ({
       terminated: batch.terminations.data[row] === 1,
       truncated: batch.truncations.data[row] === 1,

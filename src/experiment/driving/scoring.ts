@@ -10,7 +10,11 @@ import { asPixelEnv, makeTaskEnv } from "./task.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** First episode seed of each split: every policy and every seed of a run is judged on the same episodes. */
-const firstSeed: Readonly<Record<Split, number>> = { train: 51_000_000, validation: 52_000_000, test: 53_000_000 };
+const firstSeed: Readonly<Record<Split, number>> = {
+  train: 51_000_000,
+  validation: 52_000_000,
+  test: 53_000_000,
+};
 
 /** Simulator and its latent view, made for one judgement. */
 export interface JudgedEnv {
@@ -27,7 +31,11 @@ export async function scoreOn(
 ): Promise<EpisodeScore[]> {
   const simulator = makeTaskEnv(work.config.env, { numEnvs: episodes, split });
   const latent = withLatentObservations(asPixelEnv(simulator), work.model());
-  const scores = await evaluatePolicy({ env: latent, policy: make({ simulator, latent }), seed: firstSeed[split] });
+  const scores = await evaluatePolicy({
+    env: latent,
+    policy: make({ simulator, latent }),
+    seed: firstSeed[split],
+  });
   await latent.close();
   return scores;
 }
@@ -41,7 +49,7 @@ export async function scoreDriver(
 ): Promise<EpisodeScore[]> {
   const simulator = makeTaskEnv(work.config.env, { numEnvs: episodes, split });
   const env = simulator as unknown as Parameters<typeof evaluatePolicy>[0]["env"];
-  const scores = await evaluatePolicy({ env, policy: make(simulator) as never, seed: firstSeed[split] });
+  const scores = await evaluatePolicy({ env, policy: make(simulator), seed: firstSeed[split] });
   await simulator.close();
   return scores;
 }

@@ -19,7 +19,12 @@ export class Selection {
 
   /** Judge `policy` on validation worlds and save it if it is the best so far. */
   async consider(policy: ActorCritic, step: number): Promise<Record<string, number>> {
-    const scores = await scoreOn(this.#work, "validation", this.#work.config.imagination.validationEpisodes, () => policy);
+    const scores = await scoreOn(
+      this.#work,
+      "validation",
+      this.#work.config.imagination.validationEpisodes,
+      () => policy,
+    );
     const { mean, terminatedRate, meanLength } = summarize(scores);
     this.offer(policy, mean, step);
     return {

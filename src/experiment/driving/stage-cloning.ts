@@ -12,11 +12,13 @@ import type { Workspace } from "./workspace.ts";
 /** Indices of the `fraction` of episodes with the highest returns. */
 export function bestEpisodes(replay: LatentReplay, fraction: number): Set<number> {
   const returns = replay.episodes.map(({ index, columns }) => {
-    const rewards = (columns.reward as NdArray<"float32">).data;
+    const rewards = (columns.reward).data;
     return { index, total: rewards.reduce((a, b) => a + b, 0) };
   });
   returns.sort((a, b) => b.total - a.total);
-  return new Set(returns.slice(0, Math.max(1, Math.round(fraction * returns.length))).map(({ index }) => index));
+  return new Set(
+    returns.slice(0, Math.max(1, Math.round(fraction * returns.length))).map(({ index }) => index),
+  );
 }
 
 type Priority = (episode: { readonly index: number }) => number;
@@ -29,7 +31,7 @@ function cloningBatch(
 ): CloningBatch<NdArray> {
   const frames = model.contextLength;
   const batch = replay.sample({ context: frames, horizon: 1, ...options });
-  const action = batch.transitions.action as NdArray<"float32">;
+  const action = batch.transitions.action;
   const [rowCount, , size] = action.shape;
   const actions = new Float32Array(rowCount * size);
   for (let b = 0; b < rowCount; b++) {

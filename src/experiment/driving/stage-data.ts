@@ -2,6 +2,7 @@
 
 import { rmSync } from "node:fs";
 import { rows, zeros } from "../../core/ndarray.ts";
+import type { Episode } from "../../data/episode.ts";
 import { saveEpisode } from "../../data/episode-store.ts";
 import { learningRateAt } from "../../nn/schedules.ts";
 import { saveContinuousTokenizer, type ContinuousConfig } from "../../tokenizer/continuous.ts";
@@ -12,52 +13,132 @@ import { recordEpisodes } from "./recording.ts";
 import { makeTaskBehaviour, makeTaskEnv } from "./task.ts";
 import { frameSourceOf, type Workspace } from "./workspace.ts";
 
+/** One part of the recording. */
+interface Part {
+  readonly prefix: string;
+  readonly split: "train" | "validation";
+  readonly stress: boolean;
+  /** Enough: so many steps, or so many episodes. */
+  readonly until: { readonly steps: number } | { readonly episodes: number };
+  readonly seed: number;
+}
+
+function partsOf({ config, seed }: Workspace): Part[] {
+  const { frames, stressFraction, validationEpisodes } = config.collect;
+  const stressed = Math.round(frames * stressFraction);
+  const base = seed * 100_003;
+  const parts: Part[] = [
+    {
+      prefix: "train",
+      split: "train",
+      stress: false,
+      until: { steps: frames - stressed },
+      seed: base + 1_000_000,
+    },
+    {
+      prefix: "validation",
+      split: "validation",
+      stress: false,
+      until: { episodes: validationEpisodes },
+      seed: base + 2_000_000,
+    },
+  ];
+  const stress: Part = {
+    prefix: "stress",
+    split: "train",
+    stress: true,
+    until: { steps: stressed },
+    seed: base + 3_000_000,
+  };
+  return stressed === 0 ? parts : [...parts, stress];
+}
+
+async function recordPart(work: Workspace, part: Part, onEpisode: (episode: Episode) => void): Promise<void> {
+  const { config, context } = work;
+  const { numEnvs, frames, stressSteps } = config.collect;
+  const { split, stress, prefix, seed } = part;
+  const env = makeTaskEnv(config.env, {
+    numEnvs,
+    split,
+    wideStarts: true,
+    ...(stress ? { maxEpisodeSteps: stressSteps } : {}),
+  });
+  const driver = makeTaskBehaviour(config, env, stress);
+  const rng = work.rng(`behaviour-${prefix}`);
+  await recordEpisodes({
+    env,
+    choose: async (_observation, begins) => {
+      driver.begin(begins);
+      return driver.act(rng);
+    },
+    seed,
+    ...part.until,
+    prefix,
+    meta: { env: config.env, split, policy: stress ? "behaviour-stress" : "behaviour", seed: work.seed },
+    onEpisode: async (episode) => {
+      await saveEpisode(work.episodeFolder(split), episode);
+      await safePoint(context.signal);
+      onEpisode(episode);
+    },
+    onProgress: (steps) => context.progress(Math.min(0.95, steps / frames), prefix),
+  });
+  await env.close();
+}
+
 /** Record `config.collect.frames` steps of the behaviour policy on training worlds, and some on validation worlds. */
 export async function collect(work: Workspace): Promise<void> {
-  const { config, context } = work;
+  const { context } = work;
   const totals = { steps: 0, crashes: 0, episodes: 0, return: 0 };
-  for (const split of ["train", "validation"] as const) {
-    const folder = work.episodeFolder(split);
-    rmSync(folder, { recursive: true, force: true });
-    const env = makeTaskEnv(config.env, { numEnvs: config.collect.numEnvs, split, wideStarts: true });
-    const driver = makeTaskBehaviour(work.config, env);
-    const rng = work.rng(`behaviour-${split}`);
-    const training = split === "train";
-    await recordEpisodes({
-      env,
-      choose: async (_observation, begins) => {
-        driver.begin(begins);
-        return driver.act(rng);
-      },
-      seed: work.seed * 100_003 + (training ? 1_000_000 : 2_000_000),
-      ...(training ? { steps: config.collect.frames } : { episodes: config.collect.validationEpisodes }),
-      prefix: split,
-      meta: { env: config.env, split, policy: "behaviour", seed: work.seed },
-      onEpisode: async (episode) => {
-        await saveEpisode(folder, episode);
-        await safePoint(context.signal);
-        if (!training) return;
-        totals.episodes++;
-        totals.crashes += episode.terminated ? 1 : 0;
-        totals.steps += episode.rewards.data.length;
-        totals.return += episode.rewards.data.reduce((a, b) => a + b, 0);
-      },
-      onProgress: (steps) => context.progress(Math.min(0.95, steps / config.collect.frames)),
+  for (const split of ["train", "validation"])
+    rmSync(work.episodeFolder(split), { recursive: true, force: true });
+  for (const part of partsOf(work)) {
+    await recordPart(work, part, ({ rewards, terminated }) => {
+      if (part.split !== "train") return;
+      totals.episodes++;
+      totals.crashes += terminated ? 1 : 0;
+      totals.steps += rewards.data.length;
+      totals.return += rewards.data.reduce((a, b) => a + b, 0);
     });
-    await env.close();
   }
   const { episodes, crashes, steps } = totals;
   context.metrics.rewind(`collect-${work.seed}`, -1);
-  context.metrics.log(`collect-${work.seed}`, 0, { episodes, crashes, steps, meanReturn: totals.return / episodes });
+  context.metrics.log(`collect-${work.seed}`, 0, {
+    episodes,
+    crashes,
+    steps,
+    meanReturn: totals.return / episodes,
+  });
   context.log(`collected ${steps} real steps in ${episodes} episodes, ${crashes} of them crashed`);
 }
 
 /** Train the tokenizer on training frames and save it with its normalizer. */
 export async function trainTokenizer(work: Workspace): Promise<void> {
   const { config, context } = work;
-  const { steps, learningRate, batchSize, averageDecay, patch, dim, heads, encoderBlocks, decoderBlocks, channels, latentNoise, rarityWeight } =
-    config.tokenizer;
-  const architecture: ContinuousConfig = { size: 64, patch, dim, heads, encoderBlocks, decoderBlocks, channels, latentNoise, rarityWeight };
+  const {
+    steps,
+    learningRate,
+    batchSize,
+    averageDecay,
+    patch,
+    dim,
+    heads,
+    encoderBlocks,
+    decoderBlocks,
+    channels,
+    latentNoise,
+    rarityWeight,
+  } = config.tokenizer;
+  const architecture: ContinuousConfig = {
+    size: 64,
+    patch,
+    dim,
+    heads,
+    encoderBlocks,
+    decoderBlocks,
+    channels,
+    latentNoise,
+    rarityWeight,
+  };
   const trainer = makeTokenizerTrainer({
     config: architecture,
     optimizer: { kind: "muon", adamScale: 0.4 },
@@ -80,7 +161,11 @@ export async function trainTokenizer(work: Workspace): Promise<void> {
   const { params, normalizer } = await trainer.finish(2048, work.rng("normalizer"));
   saveContinuousTokenizer(work.file("tokenizer.safetensors"), { config: architecture, params, normalizer });
   const validation = frameSourceOf(await work.episodes("validation"));
-  const frames = drawFrames(validation, work.rng("psnr"), zeros("uint8", [Math.min(1024, validation.count), 64, 64, 3]));
+  const frames = drawFrames(
+    validation,
+    work.rng("psnr"),
+    zeros("uint8", [Math.min(1024, validation.count), 64, 64, 3]),
+  );
   const psnr = await reconstructionPsnr(work.tokenizer(), rows(frames, 0, frames.shape[0]));
   context.metrics.log(name, steps, { validationPsnr: psnr });
   context.log(`tokenizer: ${psnr.toFixed(2)} dB on validation worlds`);

@@ -53,7 +53,11 @@ async function record(work: Workspace, dreamer: Dreamer, round: number): Promise
 }
 
 /** Train every member some more, half of the windows from the rounds' episodes. */
-async function refreshModel(work: Workspace, trainer: EnsembleTrainer, options: { round: number; recentEpisodes: number }): Promise<void> {
+async function refreshModel(
+  work: Workspace,
+  trainer: EnsembleTrainer,
+  options: { round: number; recentEpisodes: number },
+): Promise<void> {
   const { roundModelSteps, recentFraction } = work.config.imagination;
   const { phases, members } = work.config.worldmodel;
   const last = phases[phases.length - 1];
@@ -102,7 +106,12 @@ async function runRound(work: Workspace, state: Rounds, round: number): Promise<
   const { recentEpisodes } = state;
   await refreshModel(work, trainer, { round, recentEpisodes });
   const name = `dyna-${work.seed}-round${String(round).padStart(2, "0")}`;
-  const schedule = { peak: learningRate, warmupSteps: 1, totalSteps: rounds * roundIterations, decayFraction: 0.7 };
+  const schedule = {
+    peak: learningRate,
+    warmupSteps: 1,
+    totalSteps: rounds * roundIterations,
+    decayFraction: 0.7,
+  };
   await dream(work, dreamer, {
     name,
     iterations: roundIterations,

@@ -28,7 +28,11 @@ async function startPolicy(work: Workspace): Promise<ActorCritic> {
   const { rewardMean } = fitNormalizers(await work.replay("train"), stateSize);
   const last = critic[Object.keys(critic)[Object.keys(critic).length - 1]];
   last.bias.data[0] = rewardMean / (1 - discount) / policy.config.valueScale;
-  policy.setParams({ actor: warmStart === "none" ? actor : work.loadPolicy(warmStart).policy.params().actor, logStd, critic });
+  policy.setParams({
+    actor: warmStart === "none" ? actor : work.loadPolicy(warmStart).policy.params().actor,
+    logStd,
+    critic,
+  });
   return policy;
 }
 
@@ -46,7 +50,11 @@ function imaginedFacts(rollout: Rollout): Record<string, number> {
 /** PPO with the anchor that the config asks for. */
 function makeLearner(work: Workspace, policy: ActorCritic): PpoLearner {
   const settings = work.config.imagination;
-  return makePpo(policy, settings, settings.anchorCoefficient > 0 ? work.loadPolicy("filtered").policy : undefined);
+  return makePpo(
+    policy,
+    settings,
+    settings.anchorCoefficient > 0 ? work.loadPolicy("filtered").policy : undefined,
+  );
 }
 
 /** What learns: the policy, its optimizers, and the choice of the checkpoint. */
@@ -87,7 +95,7 @@ export async function dream(work: Workspace, dreamer: Dreamer, phase: DreamPhase
     state: () => learner.state(),
     load: (state) => learner.load(state),
     async step(i, rng) {
-      const cursor = await beginRollout(env, rng.integers(0, 2 ** 31) as number);
+      const cursor = await beginRollout(env, rng.integers(0, 2 ** 31));
       const rollout = await collectRollout({ env, policy, steps: horizon, rng, cursor });
       const learningRate = phase.learningRate(i);
       const metrics = await learner.update(rollout, { learningRate, rng, criticOnly: i < phase.warmup });
@@ -103,7 +111,10 @@ export async function dream(work: Workspace, dreamer: Dreamer, phase: DreamPhase
 
 /** Save the learner so that the next Dyna round goes on with the same optimizers. */
 export function saveLearner(work: Workspace, learner: PpoLearner, round: number): void {
-  saveCheckpoint(work.file("training", "imagination.safetensors"), learner.state(), { kind: "ppo-state", round });
+  saveCheckpoint(work.file("training", "imagination.safetensors"), learner.state(), {
+    kind: "ppo-state",
+    round,
+  });
 }
 
 /** The dreamer that the last phase left, and the round after which it was saved. */

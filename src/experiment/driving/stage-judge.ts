@@ -35,7 +35,10 @@ export interface SeedVerdict {
   readonly seed: number;
   readonly policies: readonly PolicyVerdict[];
   readonly horizons: readonly HorizonScore[];
-  readonly crashes: { readonly behaviour: readonly CrashCalibration[]; readonly policy: readonly CrashCalibration[] };
+  readonly crashes: {
+    readonly behaviour: readonly CrashCalibration[];
+    readonly policy: readonly CrashCalibration[];
+  };
   readonly gap: ImaginationGap;
 }
 
@@ -50,7 +53,10 @@ interface Candidate {
 /** Minutes that the stages whose names begin so have taken, for this seed. */
 function minutesOf(work: Workspace, ...stages: string[]): number {
   const suffix = work.config.seeds === 1 ? "" : ` (seed ${work.seed})`;
-  return stages.reduce((sum, name) => sum + (work.context.runDir.state.stages[name + suffix]?.seconds ?? 0) / 60, 0);
+  return stages.reduce(
+    (sum, name) => sum + (work.context.runDir.state.stages[name + suffix]?.seconds ?? 0) / 60,
+    0,
+  );
 }
 
 function scripted(work: Workspace): Candidate[] {
@@ -68,14 +74,16 @@ function scripted(work: Workspace): Candidate[] {
       label: "behaviour (collects the data)",
       realFrames: 0,
       minutes: 0,
-      score: (split, episodes) => scoreDriver(work, split, episodes, (env) => driverPolicy(makeTaskBehaviour(work.config, env), seed)),
+      score: (split, episodes) =>
+        scoreDriver(work, split, episodes, (env) => driverPolicy(makeTaskBehaviour(work.config, env), seed)),
     },
     {
       id: "expert",
       label: "scripted expert (ceiling, sees the simulator's state)",
       realFrames: 0,
       minutes: 0,
-      score: (split, episodes) => scoreDriver(work, split, episodes, (env) => driverPolicy(makeExpert(env), seed)),
+      score: (split, episodes) =>
+        scoreDriver(work, split, episodes, (env) => driverPolicy(makeExpert(env), seed)),
     },
   ];
 }
@@ -109,7 +117,11 @@ function learned(work: Workspace): Candidate[] {
 
 function plannerCandidate(work: Workspace, minutes: number): Candidate {
   const { policy } = work.loadPolicy(imaginedPolicy);
-  const { model, planner: config, seed } = { model: work.model(), planner: work.config.planner, seed: work.seed };
+  const {
+    model,
+    planner: config,
+    seed,
+  } = { model: work.model(), planner: work.config.planner, seed: work.seed };
   return {
     id: "planner",
     label: "planner on the world model",
@@ -117,7 +129,13 @@ function plannerCandidate(work: Workspace, minutes: number): Candidate {
     minutes,
     score: (split, episodes) =>
       scoreOn(work, split, Math.min(episodes, config.episodes), ({ latent }) => {
-        const planner: Policy<NdArray<"float32">> = makePlanner({ model, policy, state: () => latent.latentState, config, seed });
+        const planner: Policy<NdArray<"float32">> = makePlanner({
+          model,
+          policy,
+          state: () => latent.latentState,
+          config,
+          seed,
+        });
         return planner;
       }),
   };
@@ -177,7 +195,14 @@ async function judgeModel(work: Workspace): Promise<Pick<SeedVerdict, "horizons"
     policy: await crashCalibration({ ...windows, replay: own, rng: work.rng("crash-policy") }),
   };
   const { policy } = work.loadPolicy(imaginedPolicy);
-  const gap = await imaginationGap({ model, replay: own, policy, horizon: 15, windows: 256, rng: work.rng("gap") });
+  const gap = await imaginationGap({
+    model,
+    replay: own,
+    policy,
+    horizon: 15,
+    windows: 256,
+    rng: work.rng("gap"),
+  });
   return { horizons, crashes, gap };
 }
 

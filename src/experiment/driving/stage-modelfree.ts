@@ -32,7 +32,11 @@ function milestones(work: Workspace): { multiples: number[]; ends: number[]; per
   const { numEnvs, rolloutSteps, multiples: wanted } = work.config.modelFree;
   const multiples = [...wanted].sort((a, b) => a - b);
   const perIteration = numEnvs * rolloutSteps;
-  return { multiples, perIteration, ends: multiples.map((m) => Math.floor((m * realFrames(work)) / perIteration)) };
+  return {
+    multiples,
+    perIteration,
+    ends: multiples.map((m) => Math.floor((m * realFrames(work)) / perIteration)),
+  };
 }
 
 function makeLatentSimulator(work: Workspace) {
@@ -50,7 +54,12 @@ export async function learnModelFree(work: Workspace): Promise<void> {
   const learner = makePpo(policy, { ...settings, anchorCoefficient: 0 });
   const name = `ppo-${work.seed}`;
   const judgeEvery = Math.max(1, Math.floor(ends[0] / 3));
-  const schedule = { peak: settings.learningRate, warmupSteps: 5, totalSteps: ends[ends.length - 1], decayFraction: 0 };
+  const schedule = {
+    peak: settings.learningRate,
+    warmupSteps: 5,
+    totalSteps: ends[ends.length - 1],
+    decayFraction: 0,
+  };
   let cursor = await beginRollout(env, work.seed * 100_003 + 7_000_000);
   await trainLoop(work.context, {
     name,
@@ -73,7 +82,8 @@ export async function learnModelFree(work: Workspace): Promise<void> {
       if ((i + 1) % judgeEvery !== 0 && !ends.includes(i + 1)) return facts;
       return { ...facts, ...(await judgeFor(work, policy, { multiples, ends, step: i })) };
     },
-    note: ({ rolloutReward, realFrames: frames }) => `${(frames / 1000).toFixed(0)}k frames, reward ${rolloutReward.toFixed(2)}`,
+    note: ({ rolloutReward, realFrames: frames }) =>
+      `${(frames / 1000).toFixed(0)}k frames, reward ${rolloutReward.toFixed(2)}`,
   });
   await env.close();
   dropPartials(work.context, [name]);

@@ -35,11 +35,14 @@ async function chooseWindows(work: Workspace): Promise<Segment[]> {
 }
 
 /** Decoded frames at `shownSteps`, and the probability of having crashed by the last of them, per window. */
-async function imagineWindows(work: Workspace, segments: readonly Segment[]): Promise<{ frames: Image[][]; crash: number[] }> {
+async function imagineWindows(
+  work: Workspace,
+  segments: readonly Segment[],
+): Promise<{ frames: Image[][]; crash: number[] }> {
   const model = work.model();
   const replay = await work.replay("validation");
   const batch = replay.gather(segments, { context: model.contextLength, horizon: furthest });
-  const actions = presentActions(batch.transitions.action as NdArray<"float32">, model.contextLength);
+  const actions = presentActions(batch.transitions.action, model.contextLength);
   const start = contextState(model, batch);
   const frames: Image[][] = segments.map(() => []);
   const alive = segments.map(() => 1);
@@ -64,7 +67,9 @@ export async function drawImagination(work: Workspace): Promise<void> {
   const cells = segments.flatMap(({ episode, present }, b) => {
     const { frames } = episodes[episode];
     const last = frames.shape[0] - 1;
-    const real = shownSteps.map((step) => (present + step <= last ? frameAt(frames, present + step) : undefined));
+    const real = shownSteps.map((step) =>
+      present + step <= last ? frameAt(frames, present + step) : undefined,
+    );
     return [real, imagined.frames[b]];
   });
   const { stepSeconds } = work.model();
@@ -101,7 +106,10 @@ export async function filmPolicy(work: Workspace, steps = 200): Promise<void> {
   const env = makeTaskEnv(work.config.env, { numEnvs: 1, split: "test" });
   const choose = { begins: zeros("bool", [1]), rng: Rng.fromSeed(work.seed) };
   const first = (await env.reset({ seed: 53_000_000 })).observations as Pixels;
-  let state = await model.encode(oneFrameWindow(first), zeros("float32", [1, 0, model.actionSpec.names.length]));
+  let state = await model.encode(
+    oneFrameWindow(first),
+    zeros("float32", [1, 0, model.actionSpec.names.length]),
+  );
   let dream = state;
   const path = work.file("drive.webp");
   let video: Video | undefined;

@@ -20,7 +20,8 @@ function median(values: readonly number[]): number {
 
 function standardError(values: readonly number[]): number {
   const average = mean(values);
-  const variance = values.reduce((sum, value) => sum + (value - average) ** 2, 0) / Math.max(1, values.length - 1);
+  const variance =
+    values.reduce((sum, value) => sum + (value - average) ** 2, 0) / Math.max(1, values.length - 1);
   return Math.sqrt(variance / values.length);
 }
 
@@ -37,7 +38,9 @@ function crashRate(groups: readonly (readonly EpisodeScore[])[]): number {
 }
 
 function policyRow(id: string, verdicts: readonly SeedVerdict[]): ResultTable["rows"][number] {
-  const found = verdicts.map((verdict) => verdict.policies.find((policy) => policy.id === id) as PolicyVerdict);
+  const found = verdicts.map(
+    (verdict) => verdict.policies.find((policy) => policy.id === id) as PolicyVerdict,
+  );
   const [{ label, realFrames }] = found;
   const test = found.map((policy) => policy.test);
   const train = found.map((policy) => policy.train);
@@ -90,7 +93,13 @@ function comparisonTable(verdicts: readonly SeedVerdict[]): ResultTable {
     });
     const values = verdicts.length === 1 ? perSeed[0] : perSeed.map(mean);
     const se = standardError(values);
-    return { cells: { label, difference: { mean: mean(values), se, n: values.length }, errors: mean(values) / Math.max(1e-9, se) } };
+    return {
+      cells: {
+        label,
+        difference: { mean: mean(values), se, n: values.length },
+        errors: mean(values) / Math.max(1e-9, se),
+      },
+    };
   });
   return {
     title: "PPO in imagination against the others, paired on unseen test worlds",
@@ -130,7 +139,8 @@ function horizonTable(verdicts: readonly SeedVerdict[]): ResultTable {
     mean(verdicts.map(({ horizons }) => pick(horizons[index])));
   return {
     title: "World model on validation worlds: open-loop prediction",
-    caption: "PSNR in dB of decoded frames, behaviour's actions; mean over seeds. Gain: true minus shuffled actions, with the 95 % bootstrap interval.",
+    caption:
+      "PSNR in dB of decoded frames, behaviour's actions; mean over seeds. Gain: true minus shuffled actions, with the 95 % bootstrap interval.",
     columns: [
       { key: "horizon", label: "steps ahead", digits: 0 },
       { key: "psnr", label: "world model", digits: 2 },
@@ -161,24 +171,31 @@ function crashTable(verdicts: readonly SeedVerdict[]): ResultTable {
   const cell = (kind: "behaviour" | "policy", label: string): Cell => {
     const found = verdicts.flatMap(({ crashes }) => crashes[kind].filter((entry) => entry.label === label));
     if (found.length === 0) return null;
-    return { mean: mean(found.map((entry) => entry.probability)), se: mean(found.map((entry) => entry.standardError)) };
+    return {
+      mean: mean(found.map((entry) => entry.probability)),
+      se: mean(found.map((entry) => entry.standardError)),
+    };
   };
   return {
     title: "Imagined crash probability of real action sequences",
-    caption: "By the step of the real crash (two steps late counts; safe ones: within 15 steps). Ends seldom reached by the policy are a dash.",
+    caption:
+      "By the step of the real crash (two steps late counts; safe ones: within 15 steps). Ends seldom reached by the policy are a dash.",
     columns: [
       { key: "when", label: "really crashed at step" },
       { key: "behaviour", label: "behaviour's data", digits: 2 },
       { key: "policy", label: "learned policy's own episodes", digits: 2 },
     ],
-    rows: labels.map((label) => ({ cells: { when: label, behaviour: cell("behaviour", label), policy: cell("policy", label) } })),
+    rows: labels.map((label) => ({
+      cells: { when: label, behaviour: cell("behaviour", label), policy: cell("policy", label) },
+    })),
   };
 }
 
 function gapTable(verdicts: readonly SeedVerdict[]): ResultTable {
   return {
     title: "Exploitation gap: the learned policy in imagination against reality",
-    caption: "Same start states (its own noisy episodes on validation worlds), actions sampled on both sides.",
+    caption:
+      "Same start states (its own noisy episodes on validation worlds), actions sampled on both sides.",
     columns: [
       { key: "seed", label: "seed", digits: 0 },
       { key: "imagined", label: "imagined return", digits: 2 },

@@ -21,7 +21,11 @@ export function denoiserConfigOf(work: Workspace): DenoiserConfig {
 }
 
 /** A trainer over `replay`; its optimizer state goes on over Dyna rounds. */
-export function makeModelTrainer(work: Workspace, replay: LatentReplay, normalizers: Normalizers): EnsembleTrainer {
+export function makeModelTrainer(
+  work: Workspace,
+  replay: LatentReplay,
+  normalizers: Normalizers,
+): EnsembleTrainer {
   const { members, weights, averageDecay, contextNoise } = work.config.worldmodel;
   return makeEnsembleTrainer({
     config: denoiserConfigOf(work),
@@ -79,7 +83,12 @@ export async function trainWorldModel(work: Workspace): Promise<void> {
   for (const [index, phase] of phases.entries()) {
     const share = (phase.steps * (phase.horizon + 1)) / total;
     const name = `worldmodel-${work.seed}-phase${index + 1}`;
-    const schedule = { peak: phase.learningRate, warmupSteps: 20, totalSteps: phase.steps, decayFraction: 0.5 };
+    const schedule = {
+      peak: phase.learningRate,
+      warmupSteps: 20,
+      totalSteps: phase.steps,
+      decayFraction: 0.5,
+    };
     names.push(name);
     await trainLoop(context, {
       name,
@@ -99,4 +108,3 @@ export async function trainWorldModel(work: Workspace): Promise<void> {
   saveTrainer(work, trainer, 0);
   dropPartials(context, names);
 }
-

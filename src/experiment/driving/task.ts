@@ -19,6 +19,8 @@ export interface TaskEnvOptions {
   readonly split: Split;
   /** Start anywhere, badly aimed: for collecting and for learning, not for judging. */
   readonly wideStarts?: boolean;
+  /** Steps until truncation; the task's own 300 unless given. */
+  readonly maxEpisodeSteps?: number;
 }
 
 /** The task's simulator, as the primitive that drivers look into. */
@@ -59,10 +61,11 @@ export function driverPolicy(driver: Driver, seed: number): Policy<unknown> {
   };
 }
 
-/** The behaviour policy as the config wants it. */
-export function makeTaskBehaviour(config: DrivingConfig, env: DrivingVecEnv): Driver {
+/** The behaviour policy as the config wants it; under `stress` nobody is attentive and half drive at random. */
+export function makeTaskBehaviour(config: DrivingConfig, env: DrivingVecEnv, stress = false): Driver {
   const { speedMps, inattentiveShare } = config.collect;
-  return makeBehaviour(env, { inattentiveShare, ...(speedMps === undefined ? {} : { speedMps }) });
+  const mix = stress ? { inattentiveShare: 1, randomShare: 0.5 } : { inattentiveShare };
+  return makeBehaviour(env, { ...mix, ...(speedMps === undefined ? {} : { speedMps }) });
 }
 
 /** Uniform random actions. */

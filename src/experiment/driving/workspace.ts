@@ -9,7 +9,13 @@ import { loadEpisodes } from "../../data/episode-store.ts";
 import type { Episode } from "../../data/episode.ts";
 import { makeReplay } from "../../data/replay.ts";
 import { loadCheckpoint, restoreParams, saveCheckpoint } from "../../nn/checkpoint.ts";
-import { initActorCritic, makeActorCritic, type ActorCritic, type ActorCriticConfig, type ActorCriticParams } from "../../policy/networks.ts";
+import {
+  initActorCritic,
+  makeActorCritic,
+  type ActorCritic,
+  type ActorCriticConfig,
+  type ActorCriticParams,
+} from "../../policy/networks.ts";
 import { loadContinuousTokenizer } from "../../tokenizer/continuous.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { FrameSource } from "../../tokenizer/train.ts";
@@ -43,12 +49,17 @@ export function frameSourceOf(episodes: readonly Episode[]): FrameSource {
 }
 
 /** Encode whole episodes into an empty or growing replay. */
-export async function encodeInto(replay: LatentReplay, episodes: readonly Episode[], tokenizer: Tokenizer, tag: string): Promise<void> {
+export async function encodeInto(
+  replay: LatentReplay,
+  episodes: readonly Episode[],
+  tokenizer: Tokenizer,
+  tag: string,
+): Promise<void> {
   for (const episode of episodes) {
     const latent = await tokenizer.encode(episode.frames);
     const { terminated, truncated } = episode;
     const columns = { latent, state: episode.states, action: episode.actions, reward: episode.rewards };
-    replay.add({ columns: columns as never, terminated, truncated, tag });
+    replay.add({ columns: columns, terminated, truncated, tag });
   }
 }
 
@@ -86,7 +97,14 @@ export class Workspace {
 
   /** The stage that is at work. @throws INVALID_ARGUMENT outside of a stage */
   get context(): StageContext {
-    return this.#context ?? fail({ code: "INVALID_ARGUMENT", what: "this needs a running stage", fix: "attach a stage's context first" });
+    return (
+      this.#context ??
+      fail({
+        code: "INVALID_ARGUMENT",
+        what: "this needs a running stage",
+        fix: "attach a stage's context first",
+      })
+    );
   }
 
   /** Absolute path of a file of this seed. */
@@ -167,7 +185,12 @@ export class Workspace {
   }
 
   savePolicy(name: string, policy: ActorCritic, facts: Readonly<Record<string, unknown>> = {}): void {
-    const meta = { kind: "actor-critic", config: policy.config, actionSpec: actionSpecOf(this.config.env), ...facts };
+    const meta = {
+      kind: "actor-critic",
+      config: policy.config,
+      actionSpec: actionSpecOf(this.config.env),
+      ...facts,
+    };
     saveCheckpoint(this.file("policies", `${name}.safetensors`), policy.params(), meta);
   }
 
@@ -176,7 +199,11 @@ export class Workspace {
     const path = this.file("policies", `${name}.safetensors`);
     const { tensors, meta } = loadCheckpoint(path);
     const config = meta.config as ActorCriticConfig;
-    const params = restoreParams(initActorCritic(Rng.fromSeed(0), config), tensors, path) as ActorCriticParams<NdArray>;
+    const params = restoreParams(
+      initActorCritic(Rng.fromSeed(0), config),
+      tensors,
+      path,
+    );
     return { policy: makeActorCritic(config, params), facts: meta };
   }
 

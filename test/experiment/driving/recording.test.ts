@@ -17,12 +17,21 @@ type Features = NdArray<"float32">;
 function makeMemoryModel(): WorldModel {
   const widths = { before: 3, now: 3, action: 2 };
   const make = (rows: number): LatentState =>
-    Object.fromEntries(Object.entries(widths).map(([name, width]) => [name, zeros("float32", [rows, width])]));
+    Object.fromEntries(
+      Object.entries(widths).map(([name, width]) => [name, zeros("float32", [rows, width])]),
+    );
   return {
     kind: "memory",
     frameShape: [64, 64, 3],
     stateSize: 3,
-    actionSpec: { names: ["a", "b"], units: ["1", "1"], kind: "absolute", low: [-1, -1], high: [1, 1], rateHz: 10 },
+    actionSpec: {
+      names: ["a", "b"],
+      units: ["1", "1"],
+      kind: "absolute",
+      low: [-1, -1],
+      high: [1, 1],
+      rateHz: 10,
+    },
     contextLength: 2,
     stepSeconds: 0.1,
     featureSize: 8,
@@ -62,7 +71,8 @@ function makeWitness(seen: Features[]): Policy<Features> {
       seen.push({ ...observations, data: observations.data.slice() });
       const rows = observations.shape[0];
       const actions = zeros("float32", [rows, 2]);
-      for (let i = 0; i < rows; i++) actions.data.set([Math.sin(observations.data[8 * i + 3] + i), 0.8], 2 * i);
+      for (let i = 0; i < rows; i++)
+        actions.data.set([Math.sin(observations.data[8 * i + 3] + i), 0.8], 2 * i);
       return { actions };
     },
   };
@@ -97,14 +107,14 @@ describe("recording", () => {
       const actions = zeros("float32", [numEnvs, 2]);
       actions.data.set(episode.actions.data.subarray(2 * t, 2 * t + 2), 2 * row);
       const mask = zeros("bool", [numEnvs]);
-      mask.data[row as number] = 1;
+      mask.data[row] = 1;
       const batch = await env.step(actions, mask);
       const { state } = batch.observations as { state: Features };
-      expect(batch.rewards.data[row as number]).toBeCloseTo(episode.rewards.data[t], 5);
+      expect(batch.rewards.data[row]).toBeCloseTo(episode.rewards.data[t], 5);
       expect([...state.data.subarray(3 * row, 3 * row + 3)]).toEqual([
         ...episode.states.data.subarray(3 * (t + 1), 3 * (t + 1) + 3),
       ]);
-      ended = batch.terminations.data[row as number] === 1;
+      ended = batch.terminations.data[row] === 1;
     }
     expect(ended).toBe(episode.terminated);
     expect(episode.terminated).toBe(true);
@@ -129,7 +139,8 @@ describe("recording", () => {
       const { actions } = await policy.act(observations, begins);
       const batch = await env.step(actions);
       observations = batch.observations;
-      for (let i = 0; i < numEnvs; i++) begins.data[i] = batch.terminations.data[i] | batch.truncations.data[i];
+      for (let i = 0; i < numEnvs; i++)
+        begins.data[i] = batch.terminations.data[i] | batch.truncations.data[i];
       if (begins.data.includes(1)) ({ observations } = await env.reset({ mask: begins }));
     }
   });
@@ -139,7 +150,9 @@ function rowOf(episode: Episode, env: ReturnType<typeof makeEnv>): number {
   const fresh = env.snapshot().state as { frame: NdArray<"uint8"> };
   const size = 64 * 64 * 3;
   const first = Buffer.from(episode.frames.data.subarray(0, size));
-  return [0, 1, 2].findIndex((i) => first.equals(Buffer.from(fresh.frame.data.subarray(i * size, (i + 1) * size))));
+  return [0, 1, 2].findIndex((i) =>
+    first.equals(Buffer.from(fresh.frame.data.subarray(i * size, (i + 1) * size))),
+  );
 }
 
 describe("rows of records", () => {

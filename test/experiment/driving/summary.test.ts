@@ -32,7 +32,14 @@ function verdict(seed: number, imagined: number[], filtered: number[]): SeedVerd
     actionGain: [2, 1, 3] as const,
     stateError: [0.1, 0.2, 0.3],
   };
-  const gap = { horizon: 15, imaginedReturn: 3, realReturn: 2, standardError: 0.5, imaginedHazard: 0.1, realHazard: 0.2 };
+  const gap = {
+    horizon: 15,
+    imaginedReturn: 3,
+    realReturn: 2,
+    standardError: 0.5,
+    imaginedHazard: 0.1,
+    realHazard: 0.2,
+  };
   const crash = [{ label: "1-3", probability: 0.9, standardError: 0.01, windows: 10 }];
   return {
     seed,
@@ -60,7 +67,8 @@ async function tablesOf(verdicts: SeedVerdict[]): Promise<Record<string, ResultT
   return tables;
 }
 
-const cellOf = (table: ResultTable, row: number, key: string): Estimate => table.rows[row].cells[key] as Estimate;
+const cellOf = (table: ResultTable, row: number, key: string): Estimate =>
+  table.rows[row].cells[key] as Estimate;
 
 describe("the final table", () => {
   it("gives the standard error over episodes for one seed", async () => {
@@ -71,7 +79,11 @@ describe("the final table", () => {
   });
 
   it("gives mean and error over the seeds' means, and their median, for several", async () => {
-    const tables = await tablesOf([verdict(0, [10, 30], [1, 1]), verdict(1, [30, 50], [1, 1]), verdict(2, [90, 110], [1, 1])]);
+    const tables = await tablesOf([
+      verdict(0, [10, 30], [1, 1]),
+      verdict(1, [30, 50], [1, 1]),
+      verdict(2, [90, 110], [1, 1]),
+    ]);
     const estimate = cellOf(tables["1-policies"], 1, "test");
     expect(estimate.mean).toBeCloseTo(160 / 3, 6);
     expect(estimate.se).toBeCloseTo(Math.sqrt((33.333 ** 2 + 13.333 ** 2 + 46.667 ** 2) / 2 / 3), 2);

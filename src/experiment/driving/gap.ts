@@ -1,6 +1,6 @@
 /** @file The exploitation gap: what a policy earns in imagination against what it really earned from the same states. */
 
-import { zeros, type NdArray } from "../../core/ndarray.ts";
+import { zeros } from "../../core/ndarray.ts";
 import type { Rng } from "../../core/rng.ts";
 import type { Segment } from "../../data/window.ts";
 import type { ActorCritic } from "../../policy/networks.ts";

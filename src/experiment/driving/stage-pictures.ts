@@ -5,7 +5,7 @@ import { enlargeImage, frameAt, type Image } from "../../data/image.ts";
 import { composeMosaic } from "../../data/mosaic.ts";
 import { encodePng } from "../../data/png.ts";
 import { openVideo, type Video } from "../../data/video.ts";
-import { zeros, type NdArray } from "../../core/ndarray.ts";
+import { zeros } from "../../core/ndarray.ts";
 import { Rng } from "../../core/rng.ts";
 import type { Segment } from "../../data/window.ts";
 import { contextState } from "../../worldmodel/contexts.ts";

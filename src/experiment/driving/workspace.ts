@@ -3,7 +3,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fail } from "../../core/errors.ts";
-import type { NdArray } from "../../core/ndarray.ts";
 import { Rng } from "../../core/rng.ts";
 import { loadEpisodes } from "../../data/episode-store.ts";
 import type { Episode } from "../../data/episode.ts";
@@ -14,7 +13,6 @@ import {
   makeActorCritic,
   type ActorCritic,
   type ActorCriticConfig,
-  type ActorCriticParams,
 } from "../../policy/networks.ts";
 import { loadContinuousTokenizer } from "../../tokenizer/continuous.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";

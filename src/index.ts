@@ -28,3 +28,33 @@ export { runStages, safePoint } from "./experiment/stages.ts";
 export type { Stage, StageContext, StageOptions } from "./experiment/stages.ts";
 export { tableText } from "./experiment/table.ts";
 export type { Cell, Column, Estimate, ResultTable } from "./experiment/table.ts";
+
+export { jit, stopGradient, tf, toUint8 } from "./engine/jit.ts";
+export type { Host, Jitted, Tensor } from "./engine/jit.ts";
+
+export type { Tokenizer } from "./tokenizer/tokenizer.ts";
+export { loadContinuousTokenizer } from "./tokenizer/continuous.ts";
+export { loadLatentModel } from "./worldmodel/checkpoint.ts";
+export type {
+  ActionSpec,
+  LatentState,
+  Observation,
+  ObservationWindow,
+  Prediction,
+  WorldModel,
+} from "./worldmodel/worldmodel.ts";
+export { makeImaginedEnv } from "./env/imagined.ts";
+export type { ContextSource, ImaginedOptions } from "./env/imagined.ts";
+export { withLatentObservations } from "./env/latent.ts";
+
+export { evaluatePolicy, summarize } from "./policy/evaluate.ts";
+export type { EpisodeScore, ScoreSummary } from "./policy/evaluate.ts";
+export { initActorCritic, makeActorCritic } from "./policy/networks.ts";
+export type { ActorCritic, ActorCriticConfig } from "./policy/networks.ts";
+export { makePlanner } from "./policy/planner.ts";
+export type { PlannerConfig } from "./policy/planner.ts";
+export type { ActOptions, Decision, Policy } from "./policy/policy.ts";
+export { makePpo } from "./policy/ppo.ts";
+export type { PpoConfig, PpoLearner } from "./policy/ppo.ts";
+export { beginRollout, collectRollout } from "./policy/rollout.ts";
+export type { Rollout, RolloutCursor } from "./policy/rollout.ts";

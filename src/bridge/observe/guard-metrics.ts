@@ -3,8 +3,14 @@
 import type { Metrics } from "../metrics.ts";
 import type { GuardListener } from "../safety/guard.ts";
 
+/** What feeds a guard's metrics. */
+export interface GuardMetrics extends Required<GuardListener> {
+  /** Take the time that one action took inside the guard. */
+  readonly action: (milliseconds: number) => void;
+}
+
 /** Declare a guard's metrics; returns the listener that feeds them. */
-export function guardMetrics(metrics: Metrics): Required<GuardListener> {
+export function guardMetrics(metrics: Metrics): GuardMetrics {
   metrics
     .declare("reverie_robot_armed", "gauge", "1 while commands move the robot.")
     .declare("reverie_robot_connected", "gauge", "1 while the motor can be reached.")
@@ -13,11 +19,17 @@ export function guardMetrics(metrics: Metrics): Required<GuardListener> {
     .declare("reverie_robot_warnings_total", "counter", "Complaints of the robot's driver.")
     .declare("reverie_robot_setpoints_total", "counter", "Setpoints sent to the motor, by kind.")
     .declare("reverie_robot_limited_total", "counter", "Setpoints that a limit changed.")
+    .declare(
+      "reverie_robot_action_seconds",
+      "summary",
+      "From an action's arrival to its setpoint's departure.",
+    )
     .declare("reverie_robot_setpoint_interval_seconds", "summary", "Time between setpoints while armed.");
   metrics.set("reverie_robot_armed", 0);
   metrics.set("reverie_robot_connected", 0);
   let lastMs: number | undefined;
   return {
+    action: (milliseconds) => metrics.observe("reverie_robot_action_seconds", milliseconds / 1000),
     event(event) {
       if (event.type === "refused")
         return metrics.count("reverie_robot_refused_total", { reason: event.refusal });

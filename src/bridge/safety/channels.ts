@@ -105,6 +105,11 @@ export function pairOf(bound: Bound): readonly [number, number] {
 export const safetySchema = z.strictObject({
   channels: z.array(channelSchema).min(1),
   rateHz: positive.default(100).describe("rate at which setpoints go to the motor"),
+  gapMs: positive
+    .default(1)
+    .describe(
+      "shortest time between two setpoints: a new action does not wait for the next tick, but a flood does",
+    ),
   leaseMs: positive.default(150).describe("silence of the operator after which the robot stops"),
   heartbeatMs: positive.default(50).describe("how often an operator is asked to be heard"),
   maxActionAgeMs: positive.default(1000).describe("oldest observation that an action may answer"),

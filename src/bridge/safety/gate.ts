@@ -7,8 +7,14 @@ import type { Listener, ListenerOptions } from "../server/listener.ts";
 import type { Guard } from "./guard.ts";
 import { operatorMessage } from "./messages.ts";
 
+/** Settings of the operators' door. */
+export interface GateOptions extends ListenerOptions {
+  /** Told how long each action took from its arrival until its setpoint was handed to the motor's socket. */
+  readonly onAction?: (milliseconds: number) => void;
+}
+
 /** Listen for operators of the robot behind `guard`. @throws UNAUTHORIZED for a public address without a token */
-export function openGate(guard: Guard, options: ListenerOptions): Promise<Listener> {
+export function openGate(guard: Guard, { onAction, ...options }: GateOptions): Promise<Listener> {
   return openListener(
     (peer) => {
       const link = {
@@ -18,8 +24,11 @@ export function openGate(guard: Guard, options: ListenerOptions): Promise<Listen
       const attachment = guard.attach(link, peer.principal);
       return {
         message: (bytes) => {
+          const arrivedMs = performance.now();
           try {
-            attachment.receive(operatorMessage(decodeMap(bytes)));
+            const message = operatorMessage(decodeMap(bytes));
+            attachment.receive(message);
+            if (message.op === "act") onAction?.(performance.now() - arrivedMs);
           } catch (error) {
             attachment.fault(error);
           }

@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 
 import { isNdArray, ndarray } from "../../core/ndarray.ts";
+import type { NdArray } from "../../core/ndarray.ts";
 import { ReverieError, fail } from "../../core/errors.ts";
 import { NewestWins } from "../wire/credits.ts";
 import { checkNames } from "./channels.ts";
@@ -70,19 +71,18 @@ const credits = 2;
 /** Messages without sense that a connection survives. */
 const maxFaults = 16;
 
-/** A new action goes out at once unless a setpoint went out this shortly before; then it waits for the tick. */
-const largestGapMs = 5;
-
 /** Owns the motor: every setpoint passes through its machine, and nothing else holds the device. */
 export class Guard {
   private readonly parts: GuardParts;
   private readonly machine: SafetyMachine;
   private readonly periodMs: number;
-  private readonly minGapMs: number;
+  /** When a new action that came too soon after a setpoint goes out. */
+  private urgentMs = Infinity;
   private readonly attached = new Set<Attached>();
   private device: DeviceDescription | undefined;
   private cancel: () => void = () => undefined;
   private nextTickMs: number;
+  private scheduledMs = Infinity;
   private lastSentMs = -Infinity;
   private applied: Applied | undefined;
   private observations = 0;
@@ -94,7 +94,6 @@ export class Guard {
   constructor(parts: GuardParts) {
     this.parts = parts;
     this.periodMs = 1000 / parts.config.rateHz;
-    this.minGapMs = Math.min(largestGapMs, this.periodMs / 2);
     this.nextTickMs = parts.clock.now();
     this.machine = new SafetyMachine(parts.config, (event) => this.tell(event));
     parts.device.open({
@@ -256,7 +255,7 @@ export class Guard {
         sessionId: session.id,
         epoch: session.epoch,
         seq,
-        values: fits ? Float64Array.from(actions.data as Float32Array, Number) : new Float64Array(),
+        values: fits ? floatsOf(actions) : new Float64Array(),
         stepSeconds: message.step_seconds,
         observedMs: message.observed,
         startMs: message.start,
@@ -265,7 +264,8 @@ export class Guard {
     );
     if (!verdict.accepted)
       who.link.send({ op: "refused", seq, reason: verdict.refusal, stopped: verdict.stopped });
-    if (!this.machine.armed || this.now() - this.lastSentMs >= this.minGapMs) this.emit();
+    this.urgentMs = this.lastSentMs + this.parts.config.gapMs;
+    if (!this.machine.armed || this.now() >= this.urgentMs) this.emit();
     else this.schedule();
   }
 
@@ -352,6 +352,7 @@ export class Guard {
 
   private emit(): void {
     const nowMs = this.now();
+    this.urgentMs = Infinity;
     const setpoint = this.machine.tick(nowMs);
     if (setpoint !== undefined) {
       this.parts.device.send(setpoint);
@@ -362,17 +363,30 @@ export class Guard {
     this.schedule();
   }
 
-  /** The next moment of the ticker's grid, or the dead-man's deadline if that comes first. Missed ticks are not made up. */
+  /**
+   * The next moment of the ticker's grid, or the dead-man's deadline if that comes first. Missed ticks are not made up.
+   * A timer that is due earlier is left alone: it will look again.
+   */
   private schedule(): void {
-    this.cancel();
     if (this.closed) return;
     const nowMs = this.now();
     if (this.nextTickMs <= nowMs) {
       this.nextTickMs += this.periodMs * (Math.floor((nowMs - this.nextTickMs) / this.periodMs) + 1);
     }
-    const atMs = Math.min(this.nextTickMs, this.machine.deadlineMs + 0.001);
-    this.cancel = this.parts.clock.at(atMs, () => this.emit());
+    const atMs = Math.min(this.nextTickMs, this.urgentMs, this.machine.deadlineMs + 0.001);
+    if (this.scheduledMs <= atMs) return;
+    this.cancel();
+    this.scheduledMs = atMs;
+    this.cancel = this.parts.clock.at(atMs, () => {
+      this.scheduledMs = Infinity;
+      this.emit();
+    });
   }
+}
+
+function floatsOf({ data }: NdArray): Float64Array {
+  const wide = data instanceof BigInt64Array || data instanceof BigUint64Array;
+  return wide ? Float64Array.from(data as BigInt64Array, Number) : new Float64Array(data);
 }
 
 function appliedOf({ values, ...rest }: Setpoint, before: Applied | undefined, nowMs: number): Applied {

@@ -77,7 +77,7 @@ export class RobotEnv implements VectorEnv<RobotObservations, NdArray> {
         heard >= seq && (stopped !== undefined || (applied?.seq === seq && stamp >= applied.since)),
     );
     this.newest = observed;
-    return stepOf(observed);
+    return stepOf(observed, this.session.takeReward());
   }
 
   /** Send a chunk of actions float [H, A] without waiting; for callers that keep time themselves. */
@@ -149,9 +149,9 @@ function emptyStep(): Pick<StepBatch, "rewards" | "terminations" | "truncations"
   };
 }
 
-function stepOf(observed: Observed): StepBatch<RobotObservations> {
+function stepOf(observed: Observed, reward: number): StepBatch<RobotObservations> {
   const step = emptyStep();
-  step.rewards.data[0] = observed.reward;
+  step.rewards.data[0] = reward;
   step.terminations.data[0] = observed.terminated ? 1 : 0;
   step.truncations.data[0] = observed.truncated ? 1 : 0;
   step.valid.data[0] = 1;

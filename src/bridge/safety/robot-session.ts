@@ -56,6 +56,7 @@ export class RobotSession {
   private greeting: Welcome | undefined;
   private newest: Observed | undefined;
   private stamp: number | undefined;
+  private earned = 0;
   private seq = -1;
   private resetIds = 0;
   private resetting: OperatorMessage | undefined;
@@ -116,6 +117,13 @@ export class RobotSession {
     const observed = await first;
     this.resetting = undefined;
     return observed;
+  }
+
+  /** Rewards of all observations since the last call or reset: a slow operator skips observations, not rewards. */
+  takeReward(): number {
+    const { earned } = this;
+    this.earned = 0;
+    return earned;
   }
 
   /** Stop the robot; with `latch` for everybody until `release`. */
@@ -217,6 +225,7 @@ export class RobotSession {
 
   private observed(observed: Observed): void {
     this.newest = observed;
+    this.earned = observed.reset === undefined ? this.earned + observed.reward : 0;
     this.stamp = observed.stamp;
     this.send({ op: "credit" });
     for (const waiter of this.waiters) {

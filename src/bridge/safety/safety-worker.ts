@@ -98,7 +98,12 @@ async function main(): Promise<void> {
   });
   if (listen !== undefined) {
     const routes = { "/metrics": metricsRoute(metrics) };
-    gate = await openGate(guard, { ...listen, routes, onEvent: bridgeMetrics(metrics) });
+    gate = await openGate(guard, {
+      ...listen,
+      routes,
+      onEvent: bridgeMetrics(metrics),
+      onAction: measure.action,
+    });
   }
   tell({ type: "ready", url: gate?.url, raised });
 }

@@ -36,8 +36,8 @@ describe("an operator", () => {
     expect(device.sent.at(-1)).toMatchObject({ atMs: 1005, setpoint: { kind: "command", seq: 0 } });
   });
 
-  it("cannot flood the motor: between ticks at most one further setpoint", () => {
-    const { clock, device, operator } = guardRig();
+  it("cannot flood the motor: setpoints keep their distance, and the newest action is the one that goes out", () => {
+    const { clock, device, operator } = guardRig({ gapMs: 5 });
     const pilot = operator();
     clock.advance(1000);
     const before = device.sent.length;
@@ -45,8 +45,19 @@ describe("an operator", () => {
       pilot.act(seq, 1);
       clock.advance(0.2);
     }
-    expect(device.sent.length - before).toBeLessThanOrEqual(21);
-    expect(device.last.seq).toBeGreaterThan(440);
+    const spacing = device.sent.slice(before).map(({ atMs }, i) => atMs - device.sent[before + i - 1].atMs);
+    expect(spacing.length).toBeLessThanOrEqual(31);
+    expect(device.last.seq).toBeGreaterThan(470);
+  });
+
+  it("whose action comes right after a tick waits for the shortest distance, not for the next tick", () => {
+    const { clock, device, operator } = guardRig({ gapMs: 2 });
+    const pilot = operator();
+    pilot.act(0, 1);
+    clock.advance(50.5);
+    pilot.act(1, 0.5);
+    clock.advance(2);
+    expect(device.sent.at(-1)).toMatchObject({ atMs: 52, setpoint: { seq: 1 } });
   });
 
   it("that vanishes leaves the motor at zero in the same instant", () => {

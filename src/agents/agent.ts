@@ -3,7 +3,7 @@
 import { Subject } from "rxjs";
 import type { Observable } from "rxjs";
 
-import { fail } from "../core/errors.ts";
+import { ReverieError, fail } from "../core/errors.ts";
 import { isNdArray, zeros } from "../core/ndarray.ts";
 import type { NdArray } from "../core/ndarray.ts";
 import type { ObservationBatch, StepBatch, VectorEnv } from "../env/env.ts";
@@ -20,6 +20,11 @@ export interface AgentOptions<O = ObservationBatch> extends ActOptions {
   /** Steps per second; 0 (default) steps as fast as env and policy allow, which a robot's own rate bounds. */
   readonly rateHz?: number;
   readonly chunk?: ChunkOptions;
+  /**
+   * How long a policy behind a socket may be away (milliseconds, default 0). Meanwhile the robot is told to stop; the
+   * first action after it answers an old observation, which the robot's dead-man judges.
+   */
+  readonly patienceMs?: number;
   readonly clock?: PacingClock;
 }
 
@@ -73,6 +78,7 @@ export type AgentEvent =
       readonly return: number;
       readonly terminated: boolean;
     }
+  | { readonly type: "policy-away"; readonly step: number; readonly error: ReverieError }
   | { readonly type: "failed"; readonly error: unknown };
 
 /** Result of a run. */
@@ -138,7 +144,7 @@ export class Agent<O = ObservationBatch> {
       throw error;
     } finally {
       this.running = false;
-      (this.options.env as { halt?: () => void }).halt?.();
+      this.halt();
     }
   }
 
@@ -171,7 +177,9 @@ export class Agent<O = ObservationBatch> {
     const { decider, episodes, observations, step, now } = moment;
     const begins = { ...episodes.begins, data: episodes.begins.data.slice() };
     const startMs = now();
-    const actions = await decider.decide(observations, begins, episodes.lengths[0]);
+    const actions = await this.patiently(step, () =>
+      decider.decide(observations, begins, episodes.lengths[0]),
+    );
     checkFinite(actions, step);
     const decidedMs = now();
     const before = this.stepSubject.observed ? copyTree(observations) : observations;
@@ -179,6 +187,27 @@ export class Agent<O = ObservationBatch> {
     const timing = { decideMs: decidedMs - startMs, stepMs: now() - decidedMs };
     this.publish({ step, before, begins, actions, result, ...timing });
     return result;
+  }
+
+  private halt(): void {
+    (this.options.env as { halt?: () => void }).halt?.();
+  }
+
+  private async patiently<T>(step: number, decide: () => Promise<T>): Promise<T> {
+    const { patienceMs = 0, clock = systemPacing } = this.options;
+    const deadlineMs = clock.now() + patienceMs;
+    for (;;) {
+      try {
+        return await decide();
+      } catch (error) {
+        const away =
+          error instanceof ReverieError && (error.code === "CONNECTION_LOST" || error.code === "TIMEOUT");
+        if (!away || clock.now() >= deadlineMs) throw error;
+        this.halt();
+        this.eventSubject.next({ type: "policy-away", step, error });
+        await clock.sleepUntil(clock.now() + askAgainMs);
+      }
+    }
   }
 
   private publish(event: StepEvent<O>): void {
@@ -202,6 +231,9 @@ export class Agent<O = ObservationBatch> {
     });
   }
 }
+
+/** How soon a policy that was away is asked again. */
+const askAgainMs = 100;
 
 interface Moment<O> {
   readonly decider: Decider<O>;

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 
+import { ReverieError } from "../../src/core/errors.ts";
 import { float32 } from "../../src/core/ndarray.ts";
 import type { NdArray } from "../../src/core/ndarray.ts";
 import { makeAgent } from "../../src/agents/agent.ts";
@@ -202,6 +203,39 @@ it("an action that is not finite reaches no env and stops the robot", async () =
   await expect(makeAgent({ env, policy }).run({ steps: 3 })).rejects.toThrow(/NOT_FINITE/);
   expect(env.taken).toEqual([]);
   expect(env.halts).toBe(1);
+});
+
+describe("a policy that is away", () => {
+  const away = (code: "CONNECTION_LOST" | "INVALID_SHAPE", failures: number): Policy<Counts> => ({
+    act: (observations, begins) => {
+      if (failures-- > 0) throw new ReverieError({ code, what: "no answer" });
+      return counting.act(observations, begins);
+    },
+  });
+
+  it("is waited for with the robot stopped, as long as patience lasts", async () => {
+    const env = new CountingEnv();
+    const clock = new ToyClock();
+    const agent = makeAgent({ env, policy: away("CONNECTION_LOST", 3), patienceMs: 1000, clock });
+    const events: AgentEvent[] = [];
+    agent.events.subscribe((event) => events.push(event));
+    await agent.run({ steps: 2 });
+    expect(events.filter(({ type }) => type === "policy-away")).toHaveLength(3);
+    expect(env.halts).toBe(4);
+    expect(hundredths(env)).toEqual([0, 1]);
+    const impatient = makeAgent({ env, policy: away("CONNECTION_LOST", 30), patienceMs: 1000, clock });
+    await expect(impatient.run({ steps: 2 })).rejects.toThrow(/CONNECTION_LOST/);
+  });
+
+  it("but answers wrongly ends the run at once", async () => {
+    const agent = makeAgent({
+      env: new CountingEnv(),
+      policy: away("INVALID_SHAPE", 1),
+      patienceMs: 1000,
+      clock: new ToyClock(),
+    });
+    await expect(agent.run({ steps: 2 })).rejects.toThrow(/INVALID_SHAPE/);
+  });
 });
 
 it("streams show every step with the observation before it, whatever the env does to its arrays later", async () => {

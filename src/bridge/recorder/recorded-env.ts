@@ -3,6 +3,7 @@
 import { ReverieError } from "../../core/errors.ts";
 import { isNdArray } from "../../core/ndarray.ts";
 import type { NdArray } from "../../core/ndarray.ts";
+import { Box } from "../../core/spaces/box.ts";
 import type { Space } from "../../core/spaces/space.ts";
 import type {
   Frame,
@@ -19,9 +20,6 @@ import type { EpisodeRecording, Recorder } from "../recorder.ts";
 export interface RecordOptions {
   /** Facts about every episode: env id, policy, operator. */
   readonly meta?: Readonly<Record<string, unknown>>;
-  /** Physical range of each action number, when it is not [-1, 1]. */
-  readonly low?: readonly number[];
-  readonly high?: readonly number[];
   /** A clock for durations, milliseconds. */
   readonly now?: () => number;
 }
@@ -39,7 +37,7 @@ export class RecordedEnv<O = ObservationBatch> implements VectorEnv<O, NdArray> 
   private readonly options: RecordOptions;
   private readonly open: (EpisodeRecording | undefined)[];
   private readonly saving: Promise<unknown>[] = [];
-  private readonly width: number;
+  private readonly bounds: { readonly low: readonly number[]; readonly high: readonly number[] };
 
   constructor(env: VectorEnv<O, NdArray>, recorder: Recorder, options: RecordOptions = {}) {
     this.env = env;
@@ -52,7 +50,7 @@ export class RecordedEnv<O = ObservationBatch> implements VectorEnv<O, NdArray> 
     this.actionSpace = env.actionSpace;
     this.metadata = env.metadata;
     this.open = Array.from({ length: env.numEnvs }, () => undefined);
-    this.width = env.singleActionSpace.shape?.reduce((a, b) => a * b, 1) ?? 1;
+    this.bounds = boundsOf(env.singleActionSpace);
   }
 
   async reset(options: VectorResetOptions = {}): Promise<ResetBatch<O>> {
@@ -109,11 +107,9 @@ export class RecordedEnv<O = ObservationBatch> implements VectorEnv<O, NdArray> 
   }
 
   private begin(row: number, batch: ResetBatch<O>): void {
-    const { meta, low, high } = this.options;
     this.open[row] = this.recorder.begin({
-      meta,
-      low: low ?? Array.from({ length: this.width }, () => -1),
-      high: high ?? Array.from({ length: this.width }, () => 1),
+      meta: this.options.meta,
+      ...this.bounds,
       observation: observationAt(batch.observations, row),
       facts: observationFacts(batch.infos, row),
     });
@@ -144,6 +140,15 @@ export class RecordedEnv<O = ObservationBatch> implements VectorEnv<O, NdArray> 
     this.open[row] = undefined;
     await recording?.end({ terminated: false, ...how });
   }
+}
+
+/** The range that recorded actions are normalized from: the space's own, [-1, 1] where it has none. */
+function boundsOf(space: Space): { low: readonly number[]; high: readonly number[] } {
+  if (space instanceof Box && space.isBounded()) {
+    return { low: Array.from(space.low.data, Number), high: Array.from(space.high.data, Number) };
+  }
+  const width = space.shape?.reduce((a, b) => a * b, 1) ?? 1;
+  return { low: Array.from({ length: width }, () => -1), high: Array.from({ length: width }, () => 1) };
 }
 
 function rowOf(array: NdArray, row: number): NdArray {

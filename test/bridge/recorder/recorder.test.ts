@@ -10,10 +10,12 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { ReverieError } from "../../../src/core/errors.ts";
 import { float32, ndarray } from "../../../src/core/ndarray.ts";
+import type { NdArray } from "../../../src/core/ndarray.ts";
 import { loadEpisode, loadEpisodes } from "../../../src/data/episode-store.ts";
 import { openRecorder } from "../../../src/bridge/recorder.ts";
 import type { Recorder } from "../../../src/bridge/recorder.ts";
 import { openJournal, readJournal } from "../../../src/bridge/recorder/journal.ts";
+import { recordedPolicy } from "../../../src/bridge/recorder/recorded-policy.ts";
 import { RecordedEnv } from "../../../src/bridge/recorder/recorded-env.ts";
 import { CountingEnv } from "../../agents/toys.ts";
 
@@ -176,4 +178,40 @@ describe("a recorded env", () => {
     expect(episode).toMatchObject({ truncated: true, meta: { cut: "CONNECTION_LOST" } });
     expect(episode.rewards.shape).toEqual([1]);
   });
+});
+
+it("a served policy's sessions become episodes of what it was shown and what it answered", async () => {
+  const recorder = await openRecorder(dir);
+  const served = recordedPolicy(
+    {
+      infer: (requests) =>
+        requests.map(({ observation }) => ({
+          actions: float32([Number((observation.state as NdArray).data[0]) / 10, 0], [2, 1]),
+        })),
+    },
+    recorder,
+    { low: [0], high: [1], meta: { server: "lab" } },
+  );
+  const request = (session: string, state: number, begins: boolean) => ({
+    session,
+    begins,
+    observation: {
+      state: float32([state]),
+      images: { top: ndarray("uint8", [1, 1, 3], Uint8Array.of(state, 0, 0)) },
+      prompt: "go",
+    },
+  });
+  await served.infer([request("a", 1, true), request("b", 5, true)]);
+  await served.infer([request("a", 2, false)]);
+  await served.infer([request("a", 3, false), request("b", 6, false)]);
+  served.end?.("a");
+  await served.close?.();
+  const episodes = await loadEpisodes(dir);
+  const a = episodes.find(({ meta }) => meta.session === "a");
+  const executed = a?.extras?.executed as NdArray<"float32"> | undefined;
+  expect(episodes).toHaveLength(2);
+  expect(a?.meta).toMatchObject({ server: "lab", prompt: "go" });
+  expect(Array.from(a?.states.data ?? [])).toEqual([1, 2, 3]);
+  expect(Array.from(a?.frames.data ?? [])).toEqual([1, 0, 0, 2, 0, 0, 3, 0, 0]);
+  expect(Array.from(executed?.data ?? [], (value) => Math.round(Number(value) * 10))).toEqual([1, 2]);
 });

@@ -62,7 +62,8 @@ export function leavesAsBytes(tensor: Tensor): boolean {
 export function stopGradient(x: Tensor): Tensor {
   const identity = tf.customGrad((...args: unknown[]) => ({
     value: (args[0] as Tensor).clone(),
-    gradFunc: () => tf.zerosLike(args[0] as Tensor),
+    // Of the shape of x, which may be disposed by then.
+    gradFunc: (dy: Tensor) => tf.zerosLike(dy),
   }));
   return identity(x);
 }

@@ -1,6 +1,6 @@
 /** @file The training objective: unrolled multi-step prediction, with reward and end read from predicted latents. */
 
-import { tf, type Tensor } from "../engine/jit.ts";
+import { stopGradient, tf, type Tensor } from "../engine/jit.ts";
 import type { LossResult } from "../nn/gradients.ts";
 import {
   denoise,
@@ -57,8 +57,9 @@ function binaryCrossEntropy(logit: Tensor, label: Tensor): Tensor {
 }
 
 interface Step {
+  /** Where state, reward and end are read: the very pass that imagination reads them in. */
   readonly outcome: Outcome;
-  /** What the next step's context gets: the prediction of the deterministic form, a one-step sample of the flow. */
+  /** The next step's context gets this latent [B, D]: what imagination would go on with. */
   readonly carried: Tensor;
   /** Per-row squared latent error [B], already weighted by the flow's time. */
   readonly latentError: Tensor;
@@ -70,27 +71,39 @@ interface Member {
   readonly config: DenoiserConfig;
 }
 
-function predict(
+/**
+ * One imagined step of the flow form. The clean latent is learned at a random time, weighted by 0.1 + 0.9 τ; the heads are
+ * learned in the sampler's last pass, on the model's own latent, since heads trained beside true latents never fire on
+ * imagined ones. A drawn latent gets no gradient from what follows: pulled towards the one future that was recorded, draws
+ * would shrink to their mean.
+ * @source Hafner et al. 2025, Dreamer 4: clean prediction, ramp weight
+ */
+function predictFlow(
   { p, config }: Member,
   context: Context,
   batch: WindowBatch<Tensor>,
-  step: { target: Tensor; index: number; last: boolean },
+  step: Target,
 ): Step {
-  const { target, index, last } = step;
-  if (config.form === "deterministic") {
-    const outcome = denoise(p, config, context);
-    const latentError = tf.mean(tf.square(tf.sub(outcome.latent, target)), -1);
-    return { outcome, carried: outcome.latent, latentError };
-  }
-  const noise = frameAt(batch.noise as Tensor, index);
-  const time = columnAt(batch.times as Tensor, index);
-  const outcome = denoise(p, config, context, { latent: noiseLatent(target, noise, time), time });
+  const noise = frameAt(batch.noise as Tensor, step.index);
+  const time = columnAt(batch.times as Tensor, step.index);
+  const clean = denoise(p, config, context, { latent: noiseLatent(step.latent, noise, time), time }).latent;
   const weight = tf.add(0.1, tf.mul(time, 0.9));
-  const error = tf.mul(tf.mean(tf.square(tf.sub(outcome.latent, target)), -1), weight);
-  const single = { ...config, samplingSteps: 1 };
-  // A rollout must see the model's own samples: heads trained beside clean latents never fire on imagined ones.
-  const sampled = last ? outcome : sampleNext(p, single, context, noise);
-  return { outcome, carried: sampled.latent, latentError: error };
+  const latentError = tf.mul(tf.mean(tf.square(tf.sub(clean, step.latent)), -1), weight);
+  const outcome = sampleNext(p, config, context, noise);
+  return { outcome, carried: stopGradient(outcome.latent), latentError };
+}
+
+/** The true latent [B, D] of predicted step `index`. */
+interface Target {
+  readonly latent: Tensor;
+  readonly index: number;
+}
+
+function predict(member: Member, context: Context, batch: WindowBatch<Tensor>, step: Target): Step {
+  if (member.config.form === "flow") return predictFlow(member, context, batch, step);
+  const outcome = denoise(member.p, member.config, context);
+  const latentError = tf.mean(tf.square(tf.sub(outcome.latent, step.latent)), -1);
+  return { outcome, carried: outcome.latent, latentError };
 }
 
 /** Mean over steps of masked latent, state, reward and termination errors along one imagined rollout of H steps. */
@@ -113,14 +126,10 @@ export function windowLoss(config: DenoiserConfig, weights: LossWeights) {
     } as Record<keyof LossWeights, Tensor>;
     for (let h = 0; h < steps; h++) {
       const actions = tf.slice(batch.actions, [0, h, 0], [rowCount, contextLength, config.actionSize]);
-      const target = frameAt(batch.latents, contextLength + h);
       const mask = columnAt(batch.mask, h);
       const ended = columnAt(batch.terminated, h);
-      const step = predict({ p, config }, { latents, states, actions }, batch, {
-        target,
-        index: h,
-        last: h + 1 === steps,
-      });
+      const target = { latent: frameAt(batch.latents, contextLength + h), index: h };
+      const step = predict({ p, config }, { latents, states, actions }, batch, target);
       const stateError = tf.sub(step.outcome.state, frameAt(batch.states, contextLength + h));
       const rewardError = tf.square(tf.sub(step.outcome.reward, columnAt(batch.rewards, h)));
       sums.latent = tf.add(sums.latent, maskedMean(step.latentError, mask));

@@ -31,6 +31,17 @@ export class CheckReport {
     this.checked.push(name);
   }
 
+  /** `law` for checks that need not wait. */
+  lawSync(name: string, check: () => void): void {
+    this.#law = name;
+    try {
+      check();
+    } catch (error) {
+      this.problems.push(`${name}: threw ${error instanceof Error ? error.message : String(error)}`);
+    }
+    this.checked.push(name);
+  }
+
   /** Note a fault of the present law unless `holds`. `advice` says what to change. */
   must(holds: boolean, advice: string): void {
     const line = `${this.#law}: ${advice}`;

@@ -178,3 +178,8 @@ export class CounterVec implements VectorEnv<NdArray<"float32">, NdArray> {
     this.closed += 1;
   }
 }
+
+/** Build the single environment. */
+export function makeCounter(options: CounterOptions = {}): CounterEnv {
+  return new CounterEnv(options);
+}

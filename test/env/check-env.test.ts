@@ -1,0 +1,109 @@
+/** @file `checkEnv` passes every shipped environment and names the rule that each planted fault breaks. */
+
+import { expect, test } from "vitest";
+import type { NdArray } from "../../src/core/ndarray.ts";
+import { float32 } from "../../src/core/ndarray.ts";
+import { Box } from "../../src/core/spaces/box.ts";
+import { checkEnv } from "../../src/env/check-env.ts";
+import type { Env } from "../../src/env/env.ts";
+import { Registry } from "../../src/env/registry.ts";
+import { wrappers } from "../../src/env/wrappers/wrappers.ts";
+import { builtinEnvs } from "../../src/sim/envs.ts";
+import { CounterEnv } from "./counter.ts";
+import { ImageEnv } from "./image-env.ts";
+
+const registry = new Registry(builtinEnvs);
+
+test.each(builtinEnvs.map(({ id }) => id))("%s passes", (id) => {
+  const { warnings, skipped } = checkEnv(registry.make(id), { steps: id.startsWith("Drive") ? 10 : 50 });
+  expect(warnings.filter((line) => !line.includes("not in [-1, 1]"))).toEqual([]);
+  expect(skipped.filter((line) => !line.startsWith("bind"))).toEqual([]);
+});
+
+test("a wrapped environment passes, as one of one", () => {
+  checkEnv(wrappers.FrameStackObservation(wrappers.GrayscaleObservation(new ImageEnv()), { stackSize: 2 }));
+});
+
+/** A counter with one method replaced. */
+function faulty(change: Partial<Env<NdArray<"float32">, number>> | ((env: CounterEnv) => object)): Env {
+  const env = new CounterEnv({ starts: 5 });
+  const changes = typeof change === "function" ? change(env) : change;
+  return Object.assign(env, changes) as unknown as Env;
+}
+
+const step = (env: CounterEnv, change: (result: ReturnType<CounterEnv["step"]>) => object) => {
+  const original = env.step.bind(env);
+  return { step: (action: number) => change(original(action)) };
+};
+
+const faults: Record<string, [Env, RegExp]> = {
+  "observation of another dtype": [
+    faulty((env) =>
+      step(env, (r) => ({
+        ...r,
+        observation: { ...r.observation, dtype: "float64", data: new Float64Array(2) },
+      })),
+    ),
+    /step: the observation of step\(\) \(float64 \[2\]\) lies outside/,
+  ],
+  "done instead of two flags": [
+    faulty((env) => step(env, (r) => ({ ...r, done: r.terminated }))),
+    /must say terminated and truncated, not done/,
+  ],
+  "a flag that is a number": [
+    faulty((env) => step(env, (r) => ({ ...r, terminated: 0 }))),
+    /terminated must be true or false, is number/,
+  ],
+  "reward NaN": [
+    faulty((env) => step(env, (r) => ({ ...r, reward: NaN }))),
+    /reward must be a finite number, is NaN/,
+  ],
+  "no info": [faulty((env) => step(env, (r) => ({ ...r, info: null }))), /info must be a record/],
+  "the live state as observation": [
+    faulty((env) => {
+      const live = float32([0, 0]);
+      return step(env, (r) => {
+        live.data.set(r.observation.data);
+        return { ...r, observation: live };
+      });
+    }),
+    /ownership of arrays: an observation changed after it was returned/,
+  ],
+  "a global generator": [
+    faulty((env) => step(env, (r) => ({ ...r, reward: r.reward + Math.random() }))),
+    /determinism: equal seeds and actions gave differing steps/,
+  ],
+  "a seed that is ignored": [
+    faulty((env) => {
+      const original = env.reset.bind(env);
+      return { reset: () => original({ seed: Math.floor(Math.random() * 1e6) }) };
+    }),
+    /determinism: (two resets|equal seeds)/,
+  ],
+  "a frame of the wrong form": [
+    faulty({ metadata: { renderModes: ["rgb_array"], renderFps: 5 }, render: () => float32([1]) as never }),
+    /render\(\) must give frames uint8 \[H, W, 3\], gave float32 \[1\]/,
+  ],
+  "a render mode that is not declared": [
+    faulty({ renderMode: "ansi" } as never),
+    /renderMode "ansi" is none of/,
+  ],
+  "no space": [faulty({ actionSpace: 3 as never }), /actionSpace must be a space/],
+  "close that fails when called again": [
+    faulty((env) => ({ close: () => (env.closed++ > 0 ? expect.unreachable("closed twice") : undefined) })),
+    /close: threw/,
+  ],
+};
+
+test.each(Object.entries(faults))("a planted fault is named: %s", (_name, [env, message]) => {
+  expect(() => checkEnv(env)).toThrow(message);
+});
+
+test("bounds that learners stumble over are warnings", () => {
+  const env = faulty({
+    observationSpace: new Box(Float32Array.of(-1, 0), Float32Array.of(1000, 1000), [2], "float32"),
+  });
+  expect(checkEnv(env).warnings).toEqual([]);
+  const { warnings } = checkEnv(registry.make("Pendulum-v1"));
+  expect(warnings.join()).toMatch(/actions are not in \[-1, 1\].*RescaleAction/);
+});

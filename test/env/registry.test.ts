@@ -1,0 +1,182 @@
+/** @file Ids, versions, near names, entry points of every form, time limits, modes. */
+
+import { describe, expect, test } from "vitest";
+import type { EnvSpec, VectorEnv } from "../../src/env/env.ts";
+import { parseEnvId, Registry } from "../../src/env/registry.ts";
+import { specFromJson, specToJson } from "../../src/env/spec-json.ts";
+import { builtinEnvs } from "../../src/sim/envs.ts";
+import { CounterEnv, CounterVec } from "./counter.ts";
+
+const entryPoint = (kwargs: object) => new CounterEnv(kwargs) as never;
+const counter: EnvSpec = { id: "Counter-v1", entryPoint, maxEpisodeSteps: 3, kwargs: { limit: 50 } };
+
+describe("ids", () => {
+  test.each([
+    ["CartPole-v1", undefined, "CartPole", 1],
+    ["lab/Reach-v0", "lab", "Reach", 0],
+    ["phys2d/CartPole-v12", "phys2d", "CartPole", 12],
+    ["Name", undefined, "Name", undefined],
+    ["a:b/C.d:e-v01", "a:b", "C.d:e", 1],
+    ["Env-V1", undefined, "Env-V1", undefined],
+    ["Straße-v2", undefined, "Straße", 2],
+  ])("%s", (id, namespace, name, version) => {
+    expect(parseEnvId(id)).toEqual({ namespace, name, version });
+  });
+
+  test.each(["", "a/b/c", "Env v0", "Env-v0!"])("malformed: %s", (id) => {
+    expect(() => parseEnvId(id)).toThrow(/INVALID_ARGUMENT.*malformed/);
+  });
+
+  test("a wrong id names the nearest known one, a wrong version the versions", () => {
+    const registry = new Registry(builtinEnvs);
+    expect(() => registry.make("CartPol-v1")).toThrow(/UNKNOWN_NAME.*did you mean "CartPole-v1"/s);
+    expect(() => registry.make("CartPole-v9")).toThrow(/one of CartPole-v1, CartPole-v0/);
+  });
+
+  test("without a version the newest is made", () => {
+    expect(new Registry(builtinEnvs).spec("CartPole").id).toBe("CartPole-v1");
+  });
+
+  test("a versioned and an unversioned form of one name cannot stand together", () => {
+    const registry = new Registry([counter]);
+    expect(() => registry.register({ id: "Counter", entryPoint })).toThrow(
+      /cannot stand beside "Counter-v1"/,
+    );
+  });
+
+  test("an environment needs an entry point", () => {
+    expect(() => new Registry([{ id: "Empty-v0" }])).toThrow(/has no entry point/);
+  });
+});
+
+describe("make", () => {
+  test("calls override the spec's keyword arguments, and the spec remembers them", () => {
+    const registry = new Registry([counter]);
+    const env = registry.make("Counter-v1", { starts: 4 });
+    expect(env.spec).toMatchObject({ id: "Counter-v1", kwargs: { limit: 50, starts: 4 } });
+    expect(String(env)).toBe("<Counter-v1>");
+  });
+
+  test.each([
+    [{}, 3],
+    [{ maxEpisodeSteps: 5 }, 5],
+    [{ maxEpisodeSteps: -1 }, undefined],
+  ])("%o truncates after %s steps", (kwargs, limit) => {
+    const env = new Registry([counter]).make("Counter-v1", kwargs);
+    env.reset({ seed: 0 });
+    const truncated = Array.from({ length: 10 }, () => env.step(0).truncated);
+    expect(truncated.indexOf(true)).toBe(limit === undefined ? -1 : limit - 1);
+  });
+
+  test("a step on which the task ends is terminated, not also truncated", () => {
+    const env = new Registry([counter]).make("Counter-v1", { limit: 3 });
+    env.reset({ seed: 0 });
+    const [, , last] = [env.step(0), env.step(0), env.step(0)];
+    expect(last).toMatchObject({ terminated: true, truncated: false });
+  });
+
+  test("step before reset and use after close are refused", () => {
+    const env = new Registry([counter]).make("Counter-v1");
+    expect(() => env.step(0)).toThrow(/RESET_NEEDED.*<Counter-v1> before the first reset/);
+    env.close();
+    env.close();
+    expect(() => env.reset()).toThrow(/ENV_CLOSED/);
+  });
+
+  test("a lazily loaded environment is made by makeAsync, and make says so", async () => {
+    const registry = new Registry([
+      { ...counter, entryPoint: async (kwargs) => entryPoint(kwargs) as never },
+    ]);
+    expect(() => registry.make("Counter-v1")).toThrow(/NOT_SUPPORTED.*await makeAsync\("Counter-v1"\)/s);
+    expect(await registry.makeAsync("Counter-v1")).toHaveProperty("actionSpace");
+  });
+
+  test("an entry point can be a module and an export", async () => {
+    const module = new URL("./counter.ts", import.meta.url).href;
+    const registry = new Registry([{ id: "Counter-v1", entryPoint: `${module}#makeCounter` }]);
+    const env = await registry.makeAsync("Counter-v1", { limit: 2 });
+    expect(env.reset({ seed: 0 }).info).toEqual({ start: 0 });
+    const wrong = new Registry([{ id: "Counter-v1", entryPoint: `${module}#nothing` }]);
+    await expect(wrong.makeAsync("Counter-v1")).rejects.toThrow(/to export a function nothing/);
+  });
+});
+
+describe("makeVec", () => {
+  const vector: EnvSpec = {
+    ...counter,
+    vectorEntryPoint: (kwargs) => new CounterVec(kwargs.numEnvs, kwargs as object) as never,
+  };
+
+  test("takes the batched form where there is one, else single environments", async () => {
+    const [batched, sync] = [new Registry([vector]), new Registry([counter])];
+    expect((await batched.makeVec("Counter-v1", { numEnvs: 2 })).primitive).toBeInstanceOf(CounterVec);
+    expect((await sync.makeVec("Counter-v1", { numEnvs: 2 })).primitive.constructor.name).toBe(
+      "SyncVectorEnv",
+    );
+    await expect(sync.makeVec("Counter-v1", { mode: "batched" })).rejects.toThrow(
+      /NOT_SUPPORTED.*no batched form/,
+    );
+  });
+
+  test("defaults to next-step, results that may be kept, and one sub-environment", async () => {
+    const env = await new Registry([counter]).makeVec("Counter-v1");
+    expect([env.metadata.autoreset, env.copies, env.numEnvs]).toEqual(["next-step", true, 1]);
+  });
+
+  test("seed is the seed of the first reset that gives none", async () => {
+    const registry = new Registry([{ ...counter, kwargs: { starts: 1000, limit: 5000 } }]);
+    const [a, b] = await Promise.all(
+      [0, 1].map(() => registry.makeVec("Counter-v1", { numEnvs: 3, seed: 7 })),
+    );
+    const first = await a.reset();
+    expect(await b.reset({ seed: 7 })).toEqual(first);
+    expect(await a.reset()).not.toEqual(first);
+  });
+
+  test("wrappers stand inside the autoreset", async () => {
+    const seen: string[] = [];
+    const wrap = (name: string) => (env: VectorEnv) => (seen.push(name), env);
+    await new Registry([counter]).makeVec("Counter-v1", { wrappers: [wrap("inner"), wrap("outer")] });
+    expect(seen).toEqual(["inner", "outer"]);
+  });
+
+  test("a fork goes its own way from the same state", async () => {
+    const env = await new Registry([counter]).makeVec("Counter-v1", { numEnvs: 2, starts: 9 });
+    await env.reset({ seed: 3 });
+    await env.step(env.actionSpace.sample() as never);
+    const twin = await env.fork();
+    const action = env.actionSpace.sample() as never;
+    const expected = await env.step(action);
+    await env.step(action);
+    expect(await twin.step(action)).toEqual(expected);
+  });
+
+  test("numEnvs must be a positive integer", async () => {
+    await expect(new Registry([counter]).makeVec("Counter-v1", { numEnvs: 0 })).rejects.toThrow(
+      /numEnvs cannot be 0/,
+    );
+  });
+});
+
+describe("specs as JSON", () => {
+  test("go there and back", () => {
+    const spec: EnvSpec = {
+      id: "lab/Reach-v2",
+      entryPoint: "reach#make",
+      maxEpisodeSteps: 9,
+      kwargs: { g: 9.81 },
+    };
+    expect(specFromJson(JSON.parse(JSON.stringify(specToJson(spec))))).toEqual(spec);
+  });
+
+  test("refuse functions, unless a module exports them", () => {
+    expect(() => specToJson(counter)).toThrow(/NOT_SUPPORTED.*entry point is a function/);
+    const known = { ...counter, module: "file:///envs.js" };
+    expect(specToJson(known)).toEqual({
+      id: "Counter-v1",
+      module: "file:///envs.js",
+      maxEpisodeSteps: 3,
+      kwargs: { limit: 50 },
+    });
+  });
+});

@@ -11,6 +11,8 @@ export interface LoopOptions {
   /** Name under which metrics and the partial checkpoint are kept. */
   readonly name: string;
   readonly steps: number;
+  /** Where the metrics go on, for a loop that continues another one's curve; its own name from step 0 unless given. */
+  readonly curve?: { readonly name: string; readonly offset: number };
   /** The training state as a tree of arrays; saved and compared by name and shape. */
   readonly state: () => unknown;
   readonly load: (state: never) => void;
@@ -37,18 +39,23 @@ function partialPath(context: StageContext, name: string): string {
   return context.runDir.file("checkpoints", `${name}.partial.safetensors`);
 }
 
+function curveOf({ name, curve }: LoopOptions): { name: string; offset: number } {
+  return curve ?? { name, offset: 0 };
+}
+
 /** Go back to the last partial checkpoint, if there is one; returns the step to start from. */
 function resumeFrom(context: StageContext, options: LoopOptions): number {
   const path = partialPath(context, options.name);
+  const curve = curveOf(options);
   if (!existsSync(path)) {
-    context.metrics.rewind(options.name, -1);
+    context.metrics.rewind(curve.name, curve.offset - 1);
     return 0;
   }
   const { tensors, meta } = loadCheckpoint(path);
   options.load(restoreParams(options.state(), tensors, path) as never);
   options.extra?.load(deserialize(Buffer.from(meta.extra as string, "base64")) as never);
   const step = meta.step as number;
-  context.metrics.rewind(options.name, step - 1);
+  context.metrics.rewind(curve.name, curve.offset + step - 1);
   context.log(`${options.name}: going on from step ${step}`);
   return step;
 }
@@ -56,6 +63,7 @@ function resumeFrom(context: StageContext, options: LoopOptions): number {
 /** Run the loop to its end; `finish` it afterwards, once its results are saved. @throws NOT_FINITE, INTERRUPTED, STORAGE_FULL */
 export async function trainLoop(context: StageContext, options: LoopOptions): Promise<void> {
   const { name, steps, logEvery = 10, saveSeconds = 20, span = [0, 1] } = options;
+  const curve = curveOf(options);
   const save = (step: number): void => {
     const extra = options.extra && serialize(options.extra.save()).toString("base64");
     saveCheckpoint(partialPath(context, name), options.state(), { kind: "partial", name, step, extra });
@@ -70,7 +78,7 @@ export async function trainLoop(context: StageContext, options: LoopOptions): Pr
     const logged = (i + 1) % logEvery === 0 || i + 1 === steps;
     if (logged) {
       const means = Object.fromEntries(Object.entries(sums).map(([key, sum]) => [key, sum / count]));
-      context.metrics.log(name, i, means);
+      context.metrics.log(curve.name, curve.offset + i, means);
       const fraction = span[0] + ((span[1] - span[0]) * (i + 1)) / steps;
       context.progress(fraction, options.note?.(means));
       [sums, count] = [{}, 0];

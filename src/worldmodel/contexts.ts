@@ -51,6 +51,8 @@ export interface ContextOptions {
   /** Share of contexts from the newest `recentEpisodes` episodes. */
   readonly recentFraction?: number;
   readonly recentEpisodes?: number;
+  /** Weight of a start in this episode among the others; all alike unless given. */
+  readonly priority?: (episode: { readonly tag: string }) => number;
 }
 
 /** Draws start states from a replay; never a state after an episode's end. */
@@ -61,11 +63,11 @@ export function makeReplayContexts(
 ) {
   return {
     sample(count: number, rng: Rng): LatentState {
-      const { recentFraction = 0, recentEpisodes } = options;
+      const { recentFraction = 0, recentEpisodes, priority } = options;
       // A batch of one cannot be shared out: it is drawn from the newest episodes with that probability.
       const recent = count > 1 ? recentFraction : rng.random() < recentFraction ? 1 : 0;
       const shape = { batchSize: count, context: model.contextLength, horizon: 0 };
-      const batch = replay.sample({ ...shape, rng, recentFraction: recent, recentEpisodes });
+      const batch = replay.sample({ ...shape, rng, recentFraction: recent, recentEpisodes, priority });
       return contextState(model, batch);
     },
   };

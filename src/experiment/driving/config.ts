@@ -11,7 +11,7 @@ const collect = section({
   frames: z
     .int()
     .min(200)
-    .default(48_000)
+    .default(40_800)
     .describe("Real steps recorded by the behaviour policy on training worlds"),
   numEnvs: count(32).describe("Simulators stepped together while collecting"),
   speedMps: z
@@ -86,8 +86,8 @@ const worldmodel = section({
     .array(phase)
     .min(1)
     .default([
-      { steps: 450, horizon: 1, batchSize: 64, learningRate: 0.004, terminalFraction: 0.15 },
-      { steps: 220, horizon: 5, batchSize: 32, learningRate: 0.002, terminalFraction: 0.15 },
+      { steps: 400, horizon: 1, batchSize: 64, learningRate: 0.004, terminalFraction: 0.15 },
+      { steps: 170, horizon: 5, batchSize: 32, learningRate: 0.002, terminalFraction: 0.15 },
     ])
     .describe("Training phases, in order: one-step first, then unrolled"),
   weights: section({
@@ -136,6 +136,7 @@ const imagination = section({
     .enum(["none", "cloning", "filtered"])
     .default("filtered")
     .describe("Policy that imagination starts from"),
+  stressStarts: z.boolean().default(false).describe("May dreams begin in the episodes of the worst drivers?"),
   criticWarmup: z.int().min(0).default(6).describe("First iterations that move the critic alone"),
   anchorCoefficient: z
     .number()
@@ -144,7 +145,7 @@ const imagination = section({
     .describe("Pull of the mean action towards the filtered clone's"),
   terminationReward: z
     .number()
-    .default(-40)
+    .default(-10)
     .describe("Added per imagined crash to the model's own reward (pessimism)"),
   uncertaintyPenalty: z
     .number()
@@ -153,11 +154,13 @@ const imagination = section({
     .describe("Reward lost per unit of the ensemble's disagreement"),
   validationEvery: count(4).describe("Iterations between judgements on validation worlds"),
   validationEpisodes: count(20).describe("Episodes per judgement"),
-  rounds: z.int().min(0).default(5).describe("Dyna rounds after the offline phase"),
-  roundFrames: count(2400).describe("Real steps that the policy records per round"),
-  roundModelSteps: count(30).describe("Model steps per member and round, at the last phase's horizon"),
+  rounds: z.int().min(0).default(12).describe("Dyna rounds after the offline phase"),
+  roundFrames: count(1600).describe("Real steps that the policy records per round"),
+  roundModelSteps: count(20).describe("Model steps per member and round, at the last phase's horizon"),
   roundIterations: count(8).describe("Policy iterations per round"),
-  recentFraction: fraction(0.5).describe("Share of start states and windows from recorded rounds"),
+  recentRounds: count(3).describe("Rounds that count as recent"),
+  recentFraction: fraction(0.8).describe("Share of start states from recent rounds' episodes"),
+  modelRecentFraction: fraction(0.5).describe("Share of the model's windows from recent rounds' episodes"),
   ...ppo,
 });
 
@@ -174,9 +177,9 @@ const modelFree = section({
 
 const planner = section({
   enabled: z.boolean().default(true).describe("Judge the planner too (the slowest row of the table)"),
-  horizon: count(5).describe("Imagined steps of a plan"),
-  samples: z.int().min(2).default(12).describe("Action sequences per plan"),
-  policySamples: count(6).describe("How many of them follow the policy"),
+  horizon: count(4).describe("Imagined steps of a plan"),
+  samples: z.int().min(2).default(10).describe("Action sequences per plan"),
+  policySamples: count(5).describe("How many of them follow the policy"),
   iterations: count(1).describe("Refinements of a plan"),
   temperature: positive(0.5).describe("Temperature of the weights, in units of return"),
   initialStd: positive(0.4).describe("Deviation of sampled actions at first"),
@@ -188,7 +191,7 @@ const planner = section({
     .min(0)
     .default(0)
     .describe("Score lost per unit of the ensemble's disagreement"),
-  terminationReward: z.number().default(-40).describe("Added per imagined crash"),
+  terminationReward: z.number().default(-10).describe("Added per imagined crash"),
   episodes: z.int().min(2).default(20).describe("Episodes of the planner per split: it is slow"),
 });
 

@@ -27,7 +27,7 @@ function realOutcome(
   horizon: number,
 ): { sum: number; crashed: number; steps: number } {
   const episode = replay.episodes[at.episode];
-  const rewards = (episode.columns.reward).data;
+  const rewards = episode.columns.reward.data;
   const end = Math.min(episode.length, at.present + horizon);
   let sum = 0;
   for (let t = at.present; t < end; t++) sum += rewards[t];

@@ -12,7 +12,7 @@ import type { Workspace } from "./workspace.ts";
 /** Indices of the `fraction` of episodes with the highest returns. */
 export function bestEpisodes(replay: LatentReplay, fraction: number): Set<number> {
   const returns = replay.episodes.map(({ index, columns }) => {
-    const rewards = (columns.reward).data;
+    const rewards = columns.reward.data;
     return { index, total: rewards.reduce((a, b) => a + b, 0) };
   });
   returns.sort((a, b) => b.total - a.total);

@@ -10,7 +10,7 @@ import { drawFrames, makeTokenizerTrainer, reconstructionPsnr } from "../../toke
 import { safePoint } from "../stages.ts";
 import { dropPartials, trainLoop } from "../training-loop.ts";
 import { recordEpisodes } from "./recording.ts";
-import { makeTaskBehaviour, makeTaskEnv } from "./task.ts";
+import { makeTaskBehaviour, makeTaskEnv, stressTag } from "./task.ts";
 import { frameSourceOf, type Workspace } from "./workspace.ts";
 
 /** One part of the recording. */
@@ -74,7 +74,7 @@ async function recordPart(work: Workspace, part: Part, onEpisode: (episode: Epis
     seed,
     ...part.until,
     prefix,
-    meta: { env: config.env, split, policy: stress ? "behaviour-stress" : "behaviour", seed: work.seed },
+    meta: { env: config.env, split, policy: stress ? stressTag : "behaviour", seed: work.seed },
     onEpisode: async (episode) => {
       await saveEpisode(work.episodeFolder(split), episode);
       await safePoint(context.signal);

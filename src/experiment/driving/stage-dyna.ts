@@ -58,7 +58,7 @@ async function refreshModel(
   trainer: EnsembleTrainer,
   options: { round: number; recentEpisodes: number },
 ): Promise<void> {
-  const { roundModelSteps, recentFraction } = work.config.imagination;
+  const { roundModelSteps, modelRecentFraction: recentFraction } = work.config.imagination;
   const { phases, members } = work.config.worldmodel;
   const last = phases[phases.length - 1];
   const phase = { ...last, recentFraction, recentEpisodes: options.recentEpisodes };
@@ -78,8 +78,8 @@ interface Rounds {
   readonly dreamer: Dreamer;
   /** The round that was finished last. */
   readonly done: number;
-  /** Episodes that earlier rounds recorded. */
-  recentEpisodes: number;
+  /** The round of every episode that the rounds recorded, in the replay's order. */
+  readonly recorded: number[];
 }
 
 async function openRounds(work: Workspace): Promise<Rounds> {
@@ -91,26 +91,34 @@ async function openRounds(work: Workspace): Promise<Rounds> {
   work.useModel(work.model().withMembers(trainer.members()));
   dropLaterRounds(work, done);
   const earlier = done === 0 ? [] : await work.episodes("rounds");
-  await encodeInto(replay, earlier, work.tokenizer(), "rounds");
-  return { replay, normalizers, trainer, dreamer, done, recentEpisodes: earlier.length };
+  await encodeInto(replay, earlier, work.tokenizer());
+  return {
+    replay,
+    normalizers,
+    trainer,
+    dreamer,
+    done,
+    recorded: earlier.map(({ meta }) => meta.round as number),
+  };
 }
 
 async function runRound(work: Workspace, state: Rounds, round: number): Promise<void> {
-  const { rounds, roundIterations, recentFraction, learningRate } = work.config.imagination;
+  const { rounds, iterations, roundIterations, recentFraction, recentRounds, learningRate } =
+    work.config.imagination;
   const { replay, normalizers, trainer, dreamer } = state;
   const from = (round - 1) / rounds;
   work.context.progress(from, `round ${round}: recording`);
   const episodes = await record(work, dreamer, round);
-  await encodeInto(replay, episodes, work.tokenizer(), "rounds");
-  state.recentEpisodes += episodes.length;
-  const { recentEpisodes } = state;
+  await encodeInto(replay, episodes, work.tokenizer());
+  state.recorded.push(...episodes.map(() => round));
+  const recentEpisodes = state.recorded.filter((recorded) => recorded > round - recentRounds).length;
   await refreshModel(work, trainer, { round, recentEpisodes });
   const name = `dyna-${work.seed}-round${String(round).padStart(2, "0")}`;
   const schedule = {
     peak: learningRate,
     warmupSteps: 1,
     totalSteps: rounds * roundIterations,
-    decayFraction: 0.7,
+    decayFraction: 0.5,
   };
   await dream(work, dreamer, {
     name,
@@ -120,6 +128,7 @@ async function runRound(work: Workspace, state: Rounds, round: number): Promise<
     recentEpisodes,
     learningRate: (i) => learningRateAt(schedule, (round - 1) * roundIterations + i),
     validationEvery: roundIterations,
+    curve: { name: `imagination-${work.seed}`, offset: iterations + (round - 1) * roundIterations },
     span: [from + 0.4 / rounds, from + 1 / rounds],
   });
   dropPartials(work.context, [name]);

@@ -8,10 +8,10 @@ import type { ActorCritic } from "../../policy/networks.ts";
 import { makePpo, type PpoLearner } from "../../policy/ppo.ts";
 import { beginRollout, collectRollout, type Rollout } from "../../policy/rollout.ts";
 import { makeReplayContexts } from "../../worldmodel/contexts.ts";
-import { dropPartials, trainLoop } from "../training-loop.ts";
+import { dropPartials, trainLoop, type LoopOptions } from "../training-loop.ts";
 import { fitNormalizers } from "../../worldmodel/train.ts";
 import { Selection } from "./selection.ts";
-import { stateSize } from "./task.ts";
+import { stateSize, stressTag } from "./task.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** Name under which the policy learned in imagination is saved. */
@@ -74,16 +74,22 @@ export interface DreamPhase {
   readonly recentEpisodes: number;
   readonly learningRate: (iteration: number) => number;
   readonly validationEvery: number;
+  /** Where the curves of the run's imagination go on. */
+  readonly curve?: LoopOptions["curve"];
   /** Share of the stage: [from, to]. */
   readonly span?: readonly [number, number];
 }
 
+const notStressed = ({ tag }: { readonly tag: string }): number => (tag === stressTag ? 0 : 1);
+
 /** Some iterations of PPO in the present world model. */
 export async function dream(work: Workspace, dreamer: Dreamer, phase: DreamPhase): Promise<void> {
-  const { numEnvs, horizon, uncertaintyPenalty, terminationReward } = work.config.imagination;
+  const { numEnvs, horizon, uncertaintyPenalty, terminationReward, stressStarts } = work.config.imagination;
   const model = work.model();
   const { policy, learner, selection } = dreamer;
-  const contexts = makeReplayContexts(model, await work.replay("train"), phase);
+  const { recentFraction, recentEpisodes } = phase;
+  const starts = { recentFraction, recentEpisodes, priority: stressStarts ? undefined : notStressed };
+  const contexts = makeReplayContexts(model, await work.replay("train"), starts);
   const penalties = { uncertaintyPenalty, terminationReward };
   const imagined = makeImaginedEnv({ model, contexts, numEnvs, horizon, termination: "soft", ...penalties });
   const env = withAutoreset(imagined, "same-step");
@@ -92,6 +98,7 @@ export async function dream(work: Workspace, dreamer: Dreamer, phase: DreamPhase
     steps: phase.iterations,
     logEvery: 1,
     span: phase.span,
+    curve: phase.curve,
     state: () => learner.state(),
     load: (state) => learner.load(state),
     async step(i, rng) {

@@ -171,7 +171,7 @@ async function ownReplay(work: Workspace): Promise<LatentReplay> {
     observationColumns: { latent: [tokens * channels], state: [stateSize] },
     transitionColumns: { action: [2], reward: [] },
   }) as unknown as LatentReplay;
-  await encodeInto(replay, await loadEpisodes(folder), work.tokenizer(), "policy");
+  await encodeInto(replay, await loadEpisodes(folder), work.tokenizer());
   return replay;
 }
 

@@ -61,6 +61,9 @@ export function driverPolicy(driver: Driver, seed: number): Policy<unknown> {
   };
 }
 
+/** What episodes of the worst drivers are tagged with. */
+export const stressTag = "behaviour-stress";
+
 /** The behaviour policy as the config wants it; under `stress` nobody is attentive and half drive at random. */
 export function makeTaskBehaviour(config: DrivingConfig, env: DrivingVecEnv, stress = false): Driver {
   const { speedMps, inattentiveShare } = config.collect;

@@ -46,18 +46,17 @@ export function frameSourceOf(episodes: readonly Episode[]): FrameSource {
   };
 }
 
-/** Encode whole episodes into an empty or growing replay. */
+/** Encode whole episodes into an empty or growing replay; each is tagged with the policy that drove it. */
 export async function encodeInto(
   replay: LatentReplay,
   episodes: readonly Episode[],
   tokenizer: Tokenizer,
-  tag: string,
 ): Promise<void> {
   for (const episode of episodes) {
     const latent = await tokenizer.encode(episode.frames);
-    const { terminated, truncated } = episode;
+    const { terminated, truncated, meta } = episode;
     const columns = { latent, state: episode.states, action: episode.actions, reward: episode.rewards };
-    replay.add({ columns: columns, terminated, truncated, tag });
+    replay.add({ columns: columns as never, terminated, truncated, tag: String(meta.policy) });
   }
 }
 
@@ -150,7 +149,7 @@ export class Workspace {
       observationColumns: { latent: [tokens * channels], state: [stateSize] },
       transitionColumns: { action: [2], reward: [] },
     }) as unknown as LatentReplay;
-    await encodeInto(replay, await this.episodes(split), this.tokenizer(), split);
+    await encodeInto(replay, await this.episodes(split), this.tokenizer());
     this.#replays.set(split, replay);
     return replay;
   }
@@ -197,11 +196,7 @@ export class Workspace {
     const path = this.file("policies", `${name}.safetensors`);
     const { tensors, meta } = loadCheckpoint(path);
     const config = meta.config as ActorCriticConfig;
-    const params = restoreParams(
-      initActorCritic(Rng.fromSeed(0), config),
-      tensors,
-      path,
-    );
+    const params = restoreParams(initActorCritic(Rng.fromSeed(0), config), tensors, path);
     return { policy: makeActorCritic(config, params), facts: meta };
   }
 

@@ -30,6 +30,28 @@ export type StepWatcher = (
   running: NdArray<"bool">,
 ) => void;
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Add one step to the scores of the running rows; rows that ended stop running. Returns how many did. */
+function countStep(
+  scores: readonly Writable<EpisodeScore>[],
+  batch: StepBatch<NdArray<"float32">>,
+  running: NdArray<"bool">,
+): number {
+  let ended = 0;
+  for (const [i, score] of scores.entries()) {
+    if (!running.data[i]) continue;
+    score.return += batch.rewards.data[i];
+    score.length++;
+    score.terminated = batch.terminations.data[i] === 1;
+    score.truncated = batch.truncations.data[i] === 1;
+    if (!score.terminated && !score.truncated) continue;
+    running.data[i] = 0;
+    ended++;
+  }
+  return ended;
+}
+
 /**
  * One episode per row of a primitive env (autoreset "disabled"), started from `seed` (row i: seed + i).
  * Deterministic actions unless `rng` is given.
@@ -60,16 +82,7 @@ export async function evaluatePolicy(options: {
     const { actions } = await policy.act(observations, begins, rng ? { rng } : { deterministic: true });
     const batch = await env.step(actions, running);
     options.onStep?.(batch, actions, running);
-    for (let i = 0; i < numEnvs; i++) {
-      if (!running.data[i]) continue;
-      scores[i].return += batch.rewards.data[i];
-      scores[i].length++;
-      scores[i].terminated = batch.terminations.data[i] === 1;
-      scores[i].truncated = batch.truncations.data[i] === 1;
-      if (!scores[i].terminated && !scores[i].truncated) continue;
-      running.data[i] = 0;
-      left--;
-    }
+    left -= countStep(scores, batch, running);
     begins.data.fill(0);
     observations = batch.observations;
   }

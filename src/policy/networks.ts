@@ -38,7 +38,10 @@ export function initActorCritic(rng: Rng, config: ActorCriticConfig): ActorCriti
 }
 
 /** Action distribution for observations [B, F]. */
-export function actionDistribution(p: Pick<ActorCriticParams<Tensor>, "actor" | "logStd">, observations: Tensor): TanhGaussian {
+export function actionDistribution(
+  p: Pick<ActorCriticParams<Tensor>, "actor" | "logStd">,
+  observations: Tensor,
+): TanhGaussian {
   return { mean: mlp(p.actor, observations, tf.elu), logStd: tf.clipByValue(p.logStd, -4, 1) };
 }
 

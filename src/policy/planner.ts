@@ -52,6 +52,29 @@ interface Trial {
   readonly sequences: Float32Array[];
 }
 
+/** Actions [N · S · A] of step `h`: drawn from the plan, or the policy's where `guided` has them and the sample follows it. */
+function drawActions(
+  parts: PlannerParts,
+  plan: Plan,
+  h: number,
+  draw: { noise: Float32Array; guided: Float32Array | undefined },
+): NdArray<"float32"> {
+  const { samples, horizon, policySamples } = parts.config;
+  const size = parts.model.actionSpec.names.length;
+  const total = draw.noise.length / size;
+  const actions = zeros("float32", [total, size]);
+  for (let i = 0; i < total; i++) {
+    const follows = draw.guided !== undefined && i % samples < policySamples;
+    for (let a = 0; a < size; a++) {
+      const at = (Math.floor(i / samples) * horizon + h) * size + a;
+      const drawn = plan.mean[at] + plan.std[at] * draw.noise[i * size + a];
+      const value = follows ? draw.guided![i * size + a] : drawn;
+      actions.data[i * size + a] = Math.max(-1, Math.min(1, value));
+    }
+  }
+  return actions;
+}
+
 /** One imagined rollout of S sequences per row; the first `policySamples` follow the policy when `usePolicy`. */
 async function tryOut(
   parts: PlannerParts,
@@ -72,20 +95,11 @@ async function tryOut(
   const noise = new Float32Array(total * size);
   const begins = zeros("bool", [total]);
   for (let h = 0; h < horizon; h++) {
-    const actions = zeros("float32", [total, size]);
     options.rng.fillNormal(noise);
     const guided = options.usePolicy
       ? (await policy.act(model.features(state), begins, { rng: options.rng })).actions.data
       : undefined;
-    for (let i = 0; i < total; i++) {
-      const fromPolicy = guided !== undefined && i % samples < config.policySamples;
-      for (let a = 0; a < size; a++) {
-        const at = (tiling[i] * horizon + h) * size + a;
-        const drawn = plan.mean[at] + plan.std[at] * noise[i * size + a];
-        const value = fromPolicy ? guided[i * size + a] : drawn;
-        actions.data[i * size + a] = Math.max(-1, Math.min(1, value));
-      }
-    }
+    const actions = drawActions(parts, plan, h, { noise, guided });
     sequences.push(actions.data);
     const prediction = await model.step(state, actions, options.rng);
     for (let i = 0; i < total; i++) {

@@ -116,12 +116,20 @@ export interface PpoLearner {
 
 type Columns = ActorBatch<NdArray> & CriticBatch<NdArray>;
 
-function pick<K extends keyof Columns>(data: Columns, names: readonly K[], indices: Int32Array): Pick<Columns, K> {
+function pick<K extends keyof Columns>(
+  data: Columns,
+  names: readonly K[],
+  indices: Int32Array,
+): Pick<Columns, K> {
   return Object.fromEntries(names.map((name) => [name, takeRows(data[name], indices)])) as Pick<Columns, K>;
 }
 
 /** The rollout's rows as one batch with normalized advantages. */
-function batchOf(rollout: Rollout, config: PpoConfig, anchors: NdArray): { data: Columns; facts: Record<string, number> } {
+function batchOf(
+  rollout: Rollout,
+  config: PpoConfig,
+  anchors: NdArray,
+): { data: Columns; facts: Record<string, number> } {
   const { advantages, returns } = generalizedAdvantages(rollout, config.discount, config.gaeLambda);
   const facts = {
     explainedVariance: explainedVariance(returns, rollout.values),
@@ -195,7 +203,10 @@ class Ppo implements PpoLearner {
     this.#actorStep = makeTrainStep({ name: "ppo.actor", loss: actorLoss(config), optimizer });
     this.#criticStep = makeTrainStep({ name: "ppo.critic", loss: criticLoss(policy.config), optimizer });
     const { actor, logStd, critic } = policy.params();
-    this.#state = { actor: this.#actorStep.init({ actor, logStd }), critic: this.#criticStep.init({ critic }) };
+    this.#state = {
+      actor: this.#actorStep.init({ actor, logStd }),
+      critic: this.#criticStep.init({ critic }),
+    };
     this.#show();
   }
 
@@ -221,7 +232,11 @@ class Ppo implements PpoLearner {
     let [sum, updates] = [0, 0];
     await passes(data.weights.shape[0], { epochs, minibatches, rng }, async (indices) => {
       const batch = pick(data, ["observations", "returns", "weights"], indices);
-      const { state, metrics } = await this.#criticStep.step(this.#state.critic, batch, learningRate * criticRate);
+      const { state, metrics } = await this.#criticStep.step(
+        this.#state.critic,
+        batch,
+        learningRate * criticRate,
+      );
       this.#state = { ...this.#state, critic: state };
       sum += metrics.loss;
       updates++;
@@ -239,7 +254,11 @@ class Ppo implements PpoLearner {
         if (kl > klLimit) return true;
         [kl, present] = [0, epoch];
       }
-      const batch = pick(data, ["observations", "actions", "logProbabilities", "advantages", "weights", "anchors"], indices);
+      const batch = pick(
+        data,
+        ["observations", "actions", "logProbabilities", "advantages", "weights", "anchors"],
+        indices,
+      );
       const { state, metrics } = await this.#actorStep.step(this.#state.actor, batch, learningRate);
       this.#state = { ...this.#state, actor: state };
       for (const [name, value] of Object.entries(metrics)) sums[name] = (sums[name] ?? 0) + value;
@@ -247,7 +266,9 @@ class Ppo implements PpoLearner {
       updates++;
       return false;
     });
-    const { loss: _, ...means } = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / updates]));
+    const { loss: _, ...means } = Object.fromEntries(
+      Object.entries(sums).map(([name, sum]) => [name, sum / updates]),
+    );
     return { ...means, updates };
   }
 

@@ -1,7 +1,7 @@
 /** @file Stages that make the data: recording real episodes, and the tokenizer that turns their frames into latents. */
 
 import { rmSync } from "node:fs";
-import { rows, zeros } from "../../core/ndarray.ts";
+import { zeros } from "../../core/ndarray.ts";
 import type { Episode } from "../../data/episode.ts";
 import { saveEpisode } from "../../data/episode-store.ts";
 import { learningRateAt } from "../../nn/schedules.ts";
@@ -111,34 +111,22 @@ export async function collect(work: Workspace): Promise<void> {
   context.log(`collected ${steps} real steps in ${episodes} episodes, ${crashes} of them crashed`);
 }
 
+const frameSize = 64;
+
+/** Log the reconstruction quality on validation worlds. */
+async function measureTokenizer(work: Workspace, name: string): Promise<void> {
+  const { context, config } = work;
+  const validation = frameSourceOf(await work.episodes("validation"));
+  const frames = zeros("uint8", [Math.min(1024, validation.count), frameSize, frameSize, 3]);
+  const psnr = await reconstructionPsnr(work.tokenizer(), drawFrames(validation, work.rng("psnr"), frames));
+  context.metrics.log(name, config.tokenizer.steps, { validationPsnr: psnr });
+  context.log(`tokenizer: ${psnr.toFixed(2)} dB on validation worlds`);
+}
+
 /** Train the tokenizer on training frames and save it with its normalizer. */
 export async function trainTokenizer(work: Workspace): Promise<void> {
-  const { config, context } = work;
-  const {
-    steps,
-    learningRate,
-    batchSize,
-    averageDecay,
-    patch,
-    dim,
-    heads,
-    encoderBlocks,
-    decoderBlocks,
-    channels,
-    latentNoise,
-    rarityWeight,
-  } = config.tokenizer;
-  const architecture: ContinuousConfig = {
-    size: 64,
-    patch,
-    dim,
-    heads,
-    encoderBlocks,
-    decoderBlocks,
-    channels,
-    latentNoise,
-    rarityWeight,
-  };
+  const { steps, learningRate, batchSize, averageDecay, ...layers } = work.config.tokenizer;
+  const architecture: ContinuousConfig = { size: frameSize, ...layers };
   const trainer = makeTokenizerTrainer({
     config: architecture,
     optimizer: { kind: "muon", adamScale: 0.4 },
@@ -149,7 +137,7 @@ export async function trainTokenizer(work: Workspace): Promise<void> {
   });
   const name = `tokenizer-${work.seed}`;
   const schedule = { peak: learningRate, warmupSteps: 20, totalSteps: steps, decayFraction: 0.5 };
-  await trainLoop(context, {
+  await trainLoop(work.context, {
     name,
     steps,
     state: () => trainer.state(),
@@ -160,14 +148,6 @@ export async function trainTokenizer(work: Workspace): Promise<void> {
   });
   const { params, normalizer } = await trainer.finish(2048, work.rng("normalizer"));
   saveContinuousTokenizer(work.file("tokenizer.safetensors"), { config: architecture, params, normalizer });
-  const validation = frameSourceOf(await work.episodes("validation"));
-  const frames = drawFrames(
-    validation,
-    work.rng("psnr"),
-    zeros("uint8", [Math.min(1024, validation.count), 64, 64, 3]),
-  );
-  const psnr = await reconstructionPsnr(work.tokenizer(), rows(frames, 0, frames.shape[0]));
-  context.metrics.log(name, steps, { validationPsnr: psnr });
-  context.log(`tokenizer: ${psnr.toFixed(2)} dB on validation worlds`);
-  dropPartials(context, [name]);
+  await measureTokenizer(work, name);
+  dropPartials(work.context, [name]);
 }

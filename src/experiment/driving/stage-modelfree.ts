@@ -54,16 +54,12 @@ export async function learnModelFree(work: Workspace): Promise<void> {
   const learner = makePpo(policy, { ...settings, anchorCoefficient: 0 });
   const name = `ppo-${work.seed}`;
   const judgeEvery = Math.max(1, Math.floor(ends[0] / 3));
-  const schedule = {
-    peak: settings.learningRate,
-    warmupSteps: 5,
-    totalSteps: ends[ends.length - 1],
-    decayFraction: 0,
-  };
+  const last = ends[ends.length - 1];
+  const schedule = { peak: settings.learningRate, warmupSteps: 5, totalSteps: last, decayFraction: 0 };
   let cursor = await beginRollout(env, work.seed * 100_003 + 7_000_000);
   await trainLoop(work.context, {
     name,
-    steps: ends[ends.length - 1],
+    steps: last,
     logEvery: 1,
     state: () => learner.state(),
     load: (state) => learner.load(state),

@@ -1,6 +1,6 @@
 /** @file The example robot: a car in front of its guard and an operator, each behind a socket; who vanishes leaves it standing. */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawn } from "node:child_process";
@@ -12,7 +12,9 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 
 import { startCar } from "../../examples/robot-car/car.ts";
 import type { Car } from "../../examples/robot-car/car.ts";
+import { drive } from "../../examples/robot-car/drive.ts";
 import { loadLearnedDriver } from "../../examples/robot-car/drivers.ts";
+import { startOnboard } from "../../examples/robot-car/onboard.ts";
 import { openRecorder } from "../../src/bridge/recorder.ts";
 import { loadEpisodes } from "../../src/data/episode-store.ts";
 import { end, until } from "../bridge/safety/processes.ts";
@@ -82,3 +84,22 @@ it("stands when its onboard computer is killed", async () => {
 it("says what is missing when the learned policy is not there", () => {
   expect(() => loadLearnedDriver(dir)).toThrow(/run the driving experiment first/);
 });
+
+/** A seed folder of a finished driving run; `examples/robot-car/policy` when one is shipped. */
+const learned =
+  process.env.REVERIE_ROBOT_POLICY ?? new URL("../../examples/robot-car/policy", import.meta.url).pathname;
+
+it.skipIf(!existsSync(join(learned, "policies")))(
+  "is driven by a policy learned in imagination, as far as the hand-written driver gets",
+  async () => {
+    const robot = await startOnboard({ device: car.url, port: 0 });
+    try {
+      const driver = loadLearnedDriver(learned);
+      const returns = await drive({ url: robot.url as string, driver, episodes: 1, seed: 7 });
+      expect(returns[0]).toBeGreaterThan(150);
+    } finally {
+      await robot.close();
+    }
+  },
+  60_000,
+);

@@ -58,11 +58,11 @@ function linkPort(guard: Guard, port: MessagePort): void {
   port.on("close", () => attachment.gone());
 }
 
-async function main(): Promise<void> {
-  const host = parentPort as MessagePort;
-  const { config, device, listen, stopped } = (workerData as { data: SafetyWorkerData }).data;
-  const raised = raisePriority();
-  const tell = (message: WorkerMessage): void => host.postMessage(message);
+/** The guard and, with `listen`, its door. */
+async function start(
+  { config, device, listen }: SafetyWorkerData,
+  tell: (message: WorkerMessage) => void,
+): Promise<{ guard: Guard; gate: Listener | undefined }> {
   const metrics = new Metrics();
   const measure = guardMetrics(metrics);
   const listener = {
@@ -72,17 +72,28 @@ async function main(): Promise<void> {
     },
     sent: measure.sent,
   };
-  const guard = new Guard({
-    config,
-    device: await makeDevice(device, monotonicClock),
-    clock: monotonicClock,
-    listener,
+  const motor = await makeDevice(device, monotonicClock);
+  const guard = new Guard({ config, device: motor, clock: monotonicClock, listener });
+  if (listen === undefined) return { guard, gate: undefined };
+  const routes = { "/metrics": metricsRoute(metrics) };
+  const gate = await openGate(guard, {
+    ...listen,
+    routes,
+    onEvent: bridgeMetrics(metrics),
+    onAction: measure.action,
   });
-  let gate: Listener | undefined;
+  return { guard, gate };
+}
+
+async function main(): Promise<void> {
+  const host = parentPort as MessagePort;
+  const { data } = workerData as { data: SafetyWorkerData };
+  const tell = (message: WorkerMessage): void => host.postMessage(message);
+  const { guard, gate } = await start(data, tell);
   const close = async (): Promise<void> => {
     const closing = guard.close();
-    Atomics.store(stopped, 0, 1);
-    Atomics.notify(stopped, 0);
+    Atomics.store(data.stopped, 0, 1);
+    Atomics.notify(data.stopped, 0);
     await closing;
     await gate?.close();
   };
@@ -96,16 +107,7 @@ async function main(): Promise<void> {
     else if (message.type === "release") guard.release();
     else void close().then(() => tell({ type: "closed" }));
   });
-  if (listen !== undefined) {
-    const routes = { "/metrics": metricsRoute(metrics) };
-    gate = await openGate(guard, {
-      ...listen,
-      routes,
-      onEvent: bridgeMetrics(metrics),
-      onAction: measure.action,
-    });
-  }
-  tell({ type: "ready", url: gate?.url, raised });
+  tell({ type: "ready", url: gate?.url, raised: raisePriority() });
 }
 
 await main();

@@ -175,16 +175,20 @@ async function ownReplay(work: Workspace): Promise<LatentReplay> {
   return replay;
 }
 
+/** Steps ahead at which open-loop prediction is reported, where validation episodes are that long. */
+const reportedHorizons = [1, 5, 15, 30];
+
 /** Measure the world model on validation worlds: on behaviour data, and on the learned policy's own episodes. */
 async function judgeModel(work: Workspace): Promise<Pick<SeedVerdict, "horizons" | "crashes" | "gap">> {
   const model = work.model();
   const replay = await work.replay("validation");
   const frames = (await work.episodes("validation")).map((episode) => episode.frames);
+  const longest = Math.max(...replay.episodes.map(({ length }) => length));
   const horizons = await openLoopScores({
     model,
     replay,
     frames,
-    horizons: [1, 5, 15, 30],
+    horizons: reportedHorizons.filter((horizon) => horizon < longest),
     windows: 128,
     rng: work.rng("open-loop"),
   });

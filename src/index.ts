@@ -1,5 +1,12 @@
 /** @file The public API of Reverie; nothing else is importable by users. */
 
+import type { EnvSpec, Kwargs } from "./env/env.ts";
+import type { MakeVecOptions } from "./env/registry.ts";
+import { registry } from "./env/registry.ts";
+import type { Make, MakeVec } from "./env/types.ts";
+import type { BuiltinEnvs } from "./sim/envs.ts";
+import { builtinEnvs } from "./sim/envs.ts";
+
 export { ReverieError } from "./core/errors.ts";
 export type { ErrorCode } from "./core/errors.ts";
 export { float32, ndarray, scalar, zeros } from "./core/ndarray.ts";
@@ -8,6 +15,36 @@ export { Rng } from "./core/rng.ts";
 export type { RngState } from "./core/rng.ts";
 export { spaces } from "./core/spaces/spaces.ts";
 export type { Space } from "./core/spaces/space.ts";
+
+export { withAutoreset } from "./env/autoreset.ts";
+export type { AutoresetVectorEnv } from "./env/autoreset.ts";
+export { checkEnv } from "./env/check-env.ts";
+export { checkVectorEnv } from "./env/check.ts";
+export type {
+  AutoresetMode,
+  Env,
+  EnvMetadata,
+  EnvSpec,
+  Frame,
+  Info,
+  InfoBatch,
+  ObservationBatch,
+  ResetBatch,
+  Snapshot,
+  StepBatch,
+  StepResult,
+  VectorEnv,
+  VectorResetOptions,
+} from "./env/env.ts";
+export { infoAt, infosToList } from "./env/infos.ts";
+export { Registry, registry } from "./env/registry.ts";
+export type { MakeVecOptions } from "./env/registry.ts";
+export { specFromJson, specToJson } from "./env/spec-json.ts";
+export type { Batched, VectorOf } from "./env/types.ts";
+export { PartialVectorEnv } from "./env/vector/partial.ts";
+export { SyncVectorEnv } from "./env/vector/sync.ts";
+export { wrappers } from "./env/wrappers/wrappers.ts";
+export type { EpisodeLog } from "./env/wrappers/episode-log.ts";
 
 export { loadConfig } from "./experiment/config.ts";
 export { configJsonSchema, describeConfig, runFields, section } from "./experiment/config-schema.ts";
@@ -58,3 +95,18 @@ export { makePpo } from "./policy/ppo.ts";
 export type { PpoConfig, PpoLearner } from "./policy/ppo.ts";
 export { beginRollout, collectRollout } from "./policy/rollout.ts";
 export type { Rollout, RolloutCursor } from "./policy/rollout.ts";
+
+registry.registerAll(builtinEnvs);
+
+/** Types of environments by id; extend it (`declare module "reverie"`) to have your own ids typed. */
+export interface KnownEnvs extends BuiltinEnvs {}
+
+/** One environment by id: `make("CartPole-v1")`. @throws UNKNOWN_NAME with the nearest known id */
+export const make = ((id: string, kwargs?: Kwargs) => registry.make(id, kwargs)) as Make<KnownEnvs>;
+
+/** Many environments by id, stepped together: `await makeVec("CartPole-v1", { numEnvs: 8 })`. */
+export const makeVec = ((id: string, options?: MakeVecOptions) =>
+  registry.makeVec(id, options)) as MakeVec<KnownEnvs>;
+
+/** Add an environment to those that `make` and `makeVec` know. */
+export const register = (spec: EnvSpec): void => registry.register(spec);

@@ -127,11 +127,11 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
   get singleActionSpace(): Space {
     return this.primitive.singleActionSpace;
   }
-  get observationSpace(): Space {
-    return this.primitive.observationSpace;
+  get observationSpace(): Space<O> {
+    return this.primitive.observationSpace as Space<O>;
   }
-  get actionSpace(): Space {
-    return this.primitive.actionSpace;
+  get actionSpace(): Space<A> {
+    return this.primitive.actionSpace as Space<A>;
   }
   get render(): ((mask?: Mask) => Promise<readonly (Frame | undefined)[]>) | undefined {
     return this.primitive.render?.bind(this.primitive);

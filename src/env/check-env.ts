@@ -76,7 +76,7 @@ function checkSpaces({ env, report }: Subject): void {
 }
 
 function checkObservation({ env, report }: Subject, observation: unknown, where: string): void {
-  const space = env.observationSpace as { contains(value: unknown): boolean };
+  const space = env.observationSpace as { contains(value: unknown): boolean; toString(): string };
   if (space.contains(observation)) return;
   const got = isNdArray(observation)
     ? `${observation.dtype} [${observation.shape.join(", ")}]`
@@ -122,7 +122,7 @@ function checkSteps(subject: Subject): void {
   env.reset({ seed });
   for (const action of subject.actions) {
     const given = structuredClone(action);
-    const result = env.step(given as never);
+    const result = env.step(given);
     const difference = firstDifference(given, action);
     report.must(
       difference === undefined,
@@ -137,9 +137,9 @@ function checkSteps(subject: Subject): void {
 function checkOwnership({ env, report, seed, actions }: Subject): void {
   const first = env.reset({ seed }).observation;
   const kept = structuredClone(first);
-  const second = env.step(structuredClone(actions[0]) as never);
+  const second = env.step(structuredClone(actions[0]));
   const keptToo = structuredClone(second.observation);
-  if (!second.terminated && !second.truncated) env.step(structuredClone(actions[1]) as never);
+  if (!second.terminated && !second.truncated) env.step(structuredClone(actions[1]));
   const difference = firstDifference(kept, first) ?? firstDifference(keptToo, second.observation);
   report.must(
     difference === undefined,
@@ -150,7 +150,7 @@ function checkOwnership({ env, report, seed, actions }: Subject): void {
 function episode({ env, actions }: Subject, seed: number | undefined): unknown[] {
   const seen: unknown[] = [structuredClone(env.reset({ seed }).observation)];
   for (const action of actions) {
-    const result = env.step(structuredClone(action) as never);
+    const result = env.step(structuredClone(action));
     seen.push(structuredClone({ ...result, info: undefined }));
     if (result.terminated || result.truncated) break;
   }
@@ -222,7 +222,7 @@ function checkBind({ env, report, seed, actions }: Subject): void {
   const plain = structuredClone(env.step(structuredClone(actions[0]) as never));
   env.bind!(memory);
   env.reset({ seed });
-  const bound = env.step(structuredClone(actions[0]) as never);
+  const bound = env.step(structuredClone(actions[0]));
   const difference =
     firstDifference(plain, structuredClone(bound)) ?? firstDifference(plain.observation, memory);
   report.must(

@@ -86,6 +86,7 @@ export interface Env<O = unknown, A = unknown> {
   restore?(snapshot: Snapshot): void;
   /** Idempotent. */
   close(): void;
+  toString(): string;
 }
 
 /** A batch of observations: arrays with a leading axis N, in the container that the space prescribes. */

@@ -258,7 +258,7 @@ export class Registry {
         onFailure,
         timeoutMs,
         kwargs: rest,
-      }) as Promise<VectorEnv>;
+      });
     }
     const { SyncVectorEnv } = await import("./vector/sync.ts");
     const envs: Env[] = [];

@@ -28,7 +28,7 @@ test("a wrapped environment passes, as one of one", () => {
 function faulty(change: Partial<Env<NdArray<"float32">, number>> | ((env: CounterEnv) => object)): Env {
   const env = new CounterEnv({ starts: 5 });
   const changes = typeof change === "function" ? change(env) : change;
-  return Object.assign(env, changes) as unknown as Env;
+  return Object.assign(env, changes);
 }
 
 const step = (env: CounterEnv, change: (result: ReturnType<CounterEnv["step"]>) => object) => {
@@ -84,10 +84,7 @@ const faults: Record<string, [Env, RegExp]> = {
     faulty({ metadata: { renderModes: ["rgb_array"], renderFps: 5 }, render: () => float32([1]) as never }),
     /render\(\) must give frames uint8 \[H, W, 3\], gave float32 \[1\]/,
   ],
-  "a render mode that is not declared": [
-    faulty({ renderMode: "ansi" } as never),
-    /renderMode "ansi" is none of/,
-  ],
+  "a render mode that is not declared": [faulty({ renderMode: "ansi" }), /renderMode "ansi" is none of/],
   "no space": [faulty({ actionSpace: 3 as never }), /actionSpace must be a space/],
   "close that fails when called again": [
     faulty((env) => ({ close: () => (env.closed++ > 0 ? expect.unreachable("closed twice") : undefined) })),

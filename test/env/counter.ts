@@ -7,6 +7,7 @@ import { Box } from "../../src/core/spaces/box.ts";
 import { Discrete } from "../../src/core/spaces/discrete.ts";
 import type {
   Env,
+  EnvMetadata,
   ResetBatch,
   Snapshot,
   StepBatch,
@@ -31,7 +32,7 @@ const space = () => new Box(-1, 1000, [2], "float32");
 export class CounterEnv implements Env<NdArray<"float32">, number> {
   readonly observationSpace = space();
   readonly actionSpace = new Discrete(2);
-  readonly metadata = { renderModes: [] };
+  readonly metadata: EnvMetadata = { renderModes: [] };
   readonly renderMode = undefined;
   readonly options: Required<CounterOptions>;
   closed = 0;

@@ -84,9 +84,7 @@ describe("make", () => {
   });
 
   test("a lazily loaded environment is made by makeAsync, and make says so", async () => {
-    const registry = new Registry([
-      { ...counter, entryPoint: async (kwargs) => entryPoint(kwargs) as never },
-    ]);
+    const registry = new Registry([{ ...counter, entryPoint: async (kwargs) => entryPoint(kwargs) }]);
     expect(() => registry.make("Counter-v1")).toThrow(/NOT_SUPPORTED.*await makeAsync\("Counter-v1"\)/s);
     expect(await registry.makeAsync("Counter-v1")).toHaveProperty("actionSpace");
   });
@@ -104,7 +102,7 @@ describe("make", () => {
 describe("makeVec", () => {
   const vector: EnvSpec = {
     ...counter,
-    vectorEntryPoint: (kwargs) => new CounterVec(kwargs.numEnvs, kwargs as object) as never,
+    vectorEntryPoint: (kwargs) => new CounterVec(kwargs.numEnvs, kwargs as object),
   };
 
   test("takes the batched form where there is one, else single environments", async () => {

@@ -18,7 +18,7 @@ import { command, controlWords, word } from "./worker-protocol.ts";
 type Waiting =
   | { readonly async: false; readonly value: string }
   | { readonly async: true; readonly value: Promise<string> };
-const { waitAsync } = Atomics as unknown as {
+const shared = Atomics as unknown as {
   waitAsync(words: Int32Array, index: number, value: number, timeoutMs?: number): Waiting;
 };
 
@@ -124,7 +124,7 @@ export class WorkerHandle {
   async #await(previous: number): Promise<Outcome> {
     this.#worker.ref();
     while (this.alive && Atomics.load(this.#control, word.done) === previous) {
-      const waiting = waitAsync(this.#control, word.done, previous, this.timeoutMs);
+      const waiting = shared.waitAsync(this.#control, word.done, previous, this.timeoutMs);
       const woken = waiting.async ? await waiting.value : waiting.value;
       if (woken === "timed-out") await this.#giveUp();
     }

@@ -13,17 +13,15 @@ export type ResetOptions = { seed?: number; options?: Record<string, unknown> };
  */
 export class Wrapper<O = unknown, A = unknown, IO = O, IA = A> implements Env<O, A> {
   readonly env: Env<IO, IA>;
+  readonly observationSpace: Space<O>;
+  readonly actionSpace: Space<A>;
 
   constructor(env: Env<IO, IA>) {
     this.env = env;
+    this.observationSpace = env.observationSpace as unknown as Space<O>;
+    this.actionSpace = env.actionSpace as unknown as Space<A>;
   }
 
-  get observationSpace(): Space<O> {
-    return this.env.observationSpace as unknown as Space<O>;
-  }
-  get actionSpace(): Space<A> {
-    return this.env.actionSpace as unknown as Space<A>;
-  }
   get metadata(): EnvMetadata {
     return this.env.metadata;
   }

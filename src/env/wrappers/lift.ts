@@ -1,6 +1,7 @@
 /** @file Applying a wrapper to whatever the user holds: a single env, a primitive, or a vector env that resets itself. */
 
 import { fail } from "../../core/errors.ts";
+import type { Space } from "../../core/spaces/space.ts";
 import { AutoresetVectorEnv, withAutoreset } from "../autoreset.ts";
 import type { Env, ObservationBatch, VectorEnv } from "../env.ts";
 import { SingleEnv, singleOf } from "../single.ts";
@@ -11,6 +12,12 @@ import { VectorWrapper } from "./vector-wrapper.ts";
 /** A single or a vector environment of any observation and action form. */
 export type AnyEnv = Env | VectorEnv<ObservationBatch, unknown>;
 
+/** A vector environment whose batched spaces carry their types. */
+export interface TypedVectorEnv<O, A> extends VectorEnv<O, A> {
+  readonly observationSpace: Space<O>;
+  readonly actionSpace: Space<A>;
+}
+
 interface AnyVector<O = unknown, A = unknown> {
   readonly numEnvs: number;
   step(actions: A, mask?: never): Promise<{ observations: O }>;
@@ -19,7 +26,7 @@ interface AnyVector<O = unknown, A = unknown> {
 /** The kind of `E`, single or vector, with its own observations and actions. */
 export type Same<E> =
   E extends AnyVector<infer O, infer A>
-    ? VectorEnv<O, A>
+    ? TypedVectorEnv<O, A>
     : E extends Env<infer O, infer A>
       ? Env<O, A>
       : never;
@@ -27,14 +34,14 @@ export type Same<E> =
 /** The kind of `E` with observations `O` (single) or `OB` (batched). */
 export type Observing<E, O, OB = O> =
   E extends AnyVector<unknown, infer A>
-    ? VectorEnv<OB, A>
+    ? TypedVectorEnv<OB, A>
     : E extends Env<unknown, infer A>
       ? Env<O, A>
       : never;
 
 /** The kind of `E` with actions `A` (single) or `AB` (batched). */
 export type Acting<E, A, AB = A> =
-  E extends AnyVector<infer O> ? VectorEnv<O, AB> : E extends Env<infer O> ? Env<O, A> : never;
+  E extends AnyVector<infer O> ? TypedVectorEnv<O, AB> : E extends Env<infer O> ? Env<O, A> : never;
 
 function isVector(env: object): env is AnyVectorEnv {
   return "numEnvs" in env;

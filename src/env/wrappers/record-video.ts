@@ -261,7 +261,7 @@ class RecordVideoWrapper extends VectorWrapper {
 export function RecordVideo<E extends AnyEnv>(env: E, options: RecordVideoOptions): Same<E> {
   const single = !("numEnvs" in env);
   return lift(env, (inner) => {
-    if ((single ? inner.renderSync : inner.render) === undefined) {
+    if (single ? inner.renderSync === undefined : inner.render === undefined) {
       fail({
         code: "NOT_SUPPORTED",
         what: "RecordVideo of an environment that cannot render",

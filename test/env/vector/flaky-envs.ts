@@ -76,6 +76,6 @@ const module = import.meta.url;
 /** Specs for worker threads. */
 export const envs: readonly EnvSpec[] = [
   { id: "Flaky-v0", module, entryPoint: () => new Flaky() },
-  { id: "Nested-v0", module, entryPoint: () => new Nested() as unknown as Env },
+  { id: "Nested-v0", module, entryPoint: () => new Nested() },
   { id: "Broken-v0", module, entryPoint: makeBroken },
 ];

@@ -50,6 +50,7 @@ export class Robot {
   private readonly stopped: Int32Array;
   private readonly onExit = (): void => this.stopBeforeExit();
   private closing: Promise<void> | undefined;
+  private ended = false;
 
   constructor(worker: Worker, stopped: Int32Array, ready: WorkerMessage & { type: "ready" }) {
     this.worker = worker;
@@ -62,6 +63,7 @@ export class Robot {
     });
     worker.on("error", (error) => this.subject.next({ type: "thread-lost", message: String(error) }));
     worker.once("exit", () => {
+      this.ended = true;
       process.off("exit", this.onExit);
       this.subject.complete();
     });
@@ -96,6 +98,7 @@ export class Robot {
   /** Stop the motor, end every session, end the thread. Idempotent. */
   close(): Promise<void> {
     this.closing ??= new Promise((resolve) => {
+      if (this.ended) return resolve();
       this.worker.once("exit", () => resolve());
       this.worker.on("message", (message: WorkerMessage) => {
         if (message.type === "closed") void this.worker.terminate();
@@ -117,7 +120,7 @@ export class Robot {
 
   /** The process ends without `close`: hold it until the guard's thread has told the motor to stop. */
   private stopBeforeExit(): void {
-    if (Atomics.load(this.stopped, 0) === 1) return;
+    if (this.ended || Atomics.load(this.stopped, 0) === 1) return;
     this.post({ type: "close" });
     Atomics.wait(this.stopped, 0, 0, exitWaitMs);
   }

@@ -293,6 +293,16 @@ export class Guard {
 
   private observed(observation: DeviceObservation): void {
     const { arrays, capturedMs, reward, terminated, truncated } = observation;
+    const wrong = misfit(this.device, arrays);
+    if (wrong !== undefined) {
+      // Not shown to anybody: operators that see nothing fall silent, and the robot stops.
+      this.parts.listener.event({
+        type: "warned",
+        message: `dropped an observation: ${wrong}`,
+        atMs: this.now(),
+      });
+      return;
+    }
     const resetId = this.resetIdOf(observation);
     const reset = resetId === undefined ? undefined : this.resetOf.get(resetId);
     if (resetId !== undefined) {
@@ -382,6 +392,23 @@ export class Guard {
       this.emit();
     });
   }
+}
+
+/** How an observation differs from what the device announced. */
+function misfit(
+  device: DeviceDescription | undefined,
+  arrays: DeviceObservation["arrays"],
+): string | undefined {
+  const announced = Object.entries(device?.observation ?? {});
+  if (Object.keys(arrays).length !== announced.length) return `it has ${Object.keys(arrays).length} arrays`;
+  for (const [name, { dtype, shape }] of announced) {
+    const array = arrays[name];
+    if (array === undefined) return `"${name}" is missing`;
+    const same = array.dtype === dtype && array.shape.join() === shape.join();
+    if (!same)
+      return `"${name}" is ${array.dtype} [${array.shape.join(", ")}], not ${dtype} [${shape.join(", ")}]`;
+  }
+  return undefined;
 }
 
 function floatsOf({ data }: NdArray): Float64Array {

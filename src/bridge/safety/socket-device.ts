@@ -164,6 +164,7 @@ class SocketDevice implements Device {
   private take(message: WireMap, nowMs: number): void {
     const { events } = this;
     if (message.op === "device") {
+      if (this.up) fail({ code: "PROTOCOL", what: "a robot describes itself once" });
       this.up = true;
       this.backoff.reset();
       events?.up(descriptionOf(message));

@@ -1,9 +1,13 @@
 /** @file The guard on a fake clock: every path from an operator's message to the motor, and back to its observations. */
 
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
+import { ReverieError } from "../../../src/core/errors.ts";
 import { float32 } from "../../../src/core/ndarray.ts";
+import { decodeMap, encode } from "../../../src/bridge/codec.ts";
 import { operatorMessage } from "../../../src/bridge/safety/messages.ts";
+import type { RobotMessage } from "../../../src/bridge/safety/protocol.ts";
 import { guardRig } from "./rig.ts";
 
 describe("an operator", () => {
@@ -244,6 +248,18 @@ describe("the device", () => {
     expect(operator().closedFor).toBeDefined();
   });
 
+  it("that shows something else than it announced is shown to nobody, and is reported", () => {
+    const { device, operator, events } = guardRig();
+    const pilot = operator();
+    device.observe({ arrays: { state: float32([1, 2, 3]) } });
+    device.observe({ arrays: {} });
+    device.observe({ arrays: { state: float32([1, 2]), extra: float32([1]) } });
+    expect(pilot.of("obs")).toEqual([]);
+    expect(events.filter(({ type }) => type === "warned")).toHaveLength(3);
+    device.observe();
+    expect(pilot.of("obs")).toHaveLength(1);
+  });
+
   it("hears a stop before the guard lets go of it", async () => {
     const { device, operator, guard } = guardRig();
     const pilot = operator();
@@ -266,4 +282,34 @@ it("messages of a stranger are checked field by field", () => {
   expect(() => operatorMessage({ op: "act", seq: 1, step_seconds: 0.1, actions: [1] })).toThrow(/actions/);
   expect(() => operatorMessage({ op: "hello", protocol: 1, channels: [1] })).toThrow(/channels/);
   expect(() => operatorMessage({})).toThrow(/PROTOCOL/);
+});
+
+it("whatever bytes a stranger sends, the guard answers with errors and the motor hears only its limits", () => {
+  const whole = [
+    { op: "hello", protocol: 1, channels: ["speedMps"] },
+    { op: "act", seq: 3, observed: 1, step_seconds: 0.1, actions: float32([1], [1, 1]) },
+    { op: "hb", observed: 1, t: 5 },
+    { op: "reset", id: 1, seed: 2, options: { a: [1] } },
+  ].map((message) => encode(message));
+  const mutation = fc.tuple(fc.nat(whole.length - 1), fc.nat(200), fc.nat(255), fc.boolean());
+  fc.assert(
+    fc.property(fc.array(mutation, { maxLength: 40 }), (mutations) => {
+      const { clock, device, guard } = guardRig();
+      const answers: RobotMessage[] = [];
+      const side = guard.attach({ send: (message) => answers.push(message), close: () => undefined });
+      for (const [which, at, byte, cut] of mutations) {
+        const bytes = cut ? whole[which].subarray(0, at) : Buffer.from(whole[which]);
+        if (!cut && at < bytes.length) bytes[at] = byte;
+        try {
+          side.receive(operatorMessage(decodeMap(bytes)));
+        } catch (error) {
+          expect(error).toBeInstanceOf(ReverieError);
+          side.fault(error);
+        }
+        clock.advance(7);
+      }
+      expect(device.sent.every(({ setpoint }) => Math.abs(setpoint.values[0]) <= 2)).toBe(true);
+    }),
+    { numRuns: 150 },
+  );
 });

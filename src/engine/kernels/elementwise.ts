@@ -99,11 +99,11 @@ export const div = (graph: Graph, a: Value, b: Value): Value => arithmetic(graph
 /** Choose elementwise; `condition` is bool. */
 export function where(graph: Graph, condition: Value, [yes, no]: readonly [Value, Value]): Value {
   const shape = broadcastShape(condition.shape, broadcastShape(yes.shape, no.shape));
-  const scalarOf = (value: Value): Value =>
-    value.uniform !== undefined && sameShape(condition.shape, shape)
-      ? graph.scalar(value.uniform, value.dtype)
-      : value;
-  return graph.op("Where", [condition, scalarOf(yes), scalarOf(no)], { dtype: yes.dtype, shape });
+  const isShaped = sameShape(condition.shape, shape);
+  const small = (value: Value): Value =>
+    value.uniform === undefined ? sourceOf(value) : graph.scalar(value.uniform, value.dtype);
+  const choices = isShaped ? [small(yes), small(no)] : [yes, no];
+  return graph.op("Where", [condition, ...choices], { dtype: yes.dtype, shape });
 }
 
 const rule =

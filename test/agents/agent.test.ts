@@ -174,14 +174,46 @@ describe("a policy of chunks", () => {
     expect(hundredths(env)).toEqual([0, 1, 1, 1, 1]);
   });
 
-  it("never plays a chunk of the episode before", async () => {
+  it("never plays a chunk of the episode before, even if it comes late", async () => {
     const env = new CountingEnv(1, 3);
-    const policy = planner(4);
-    env.onStep = () => void policy.release();
+    const answers: (() => void)[] = [];
+    // The chunk of ask k holds nothing but k hundredths.
+    const policy: ChunkPolicy<Counts> = {
+      actChunk: () => {
+        const ask = answers.length;
+        const actions = float32(
+          [ask, ask, ask, ask].map((k) => k / 100),
+          [1, 4, 1],
+        );
+        return new Promise((resolve) => answers.push(() => resolve({ actions })));
+      },
+    };
+    const asked = async (count: number): Promise<void> => {
+      for (let i = 0; i < 200 && answers.length < count; i++) await Promise.resolve();
+    };
     const run = makeAgent({ env, policy, chunk: { overlap: "latest" } }).run({ steps: 6 });
-    for (let i = 0; i < 20; i++) await policy.release();
+    await asked(1);
+    answers[0]();
+    await asked(3); // ask 1 in step 2 of the first episode, ask 2 in step 0 of the second
+    answers[2]();
+    answers[1]();
+    await asked(4);
     await run;
-    expect(hundredths(env)).toEqual([0, 1, 2, 0, 1, 2]);
+    expect(hundredths(env)).toEqual([0, 0, 0, 2, 2, 2]);
+  });
+
+  it("is shown the observation as it was when it was asked, however long it thinks", async () => {
+    const env = new CountingEnv();
+    const seen: number[] = [];
+    const policy: ChunkPolicy<Counts> = {
+      async actChunk(observations) {
+        for (let i = 0; i < 50; i++) await Promise.resolve();
+        seen.push(observations.data[0]);
+        return { actions: float32([0, 0, 0, 0], [1, 4, 1]) };
+      },
+    };
+    await makeAgent({ env, policy }).run({ steps: 5 });
+    expect(seen.slice(0, 2)).toEqual([0, 2]);
   });
 
   it("that fails ends the run with its own error, and the robot is told to stop", async () => {

@@ -164,6 +164,23 @@ describe("a recorded env", () => {
     expect(episodes).toContainEqual({ rewards: [1], states: [0, 1], ended: [false, true] });
   });
 
+  it("records what was executed where the env says so, and what was wanted beside it", async () => {
+    const recorder = await openRecorder(dir);
+    const inner = new CountingEnv();
+    const step = inner.step.bind(inner);
+    const here = ndarray("bool", [1], Uint8Array.of(1));
+    inner.step = async (actions) => ({
+      ...(await step(actions)),
+      infos: { executed: { values: ndarray("float64", [1, 1], Float64Array.of(0.25)), mask: here } },
+    });
+    const env = new RecordedEnv(inner, recorder);
+    await env.reset();
+    await env.step(float32([1], [1, 1]));
+    await env.close();
+    const [{ actions, extras }] = await loadEpisodes(dir);
+    expect([actions.data[0], extras?.executed.data[0], extras?.commanded.data[0]]).toEqual([0.25, 0.25, 1]);
+  });
+
   it("keeps the episode of a connection that is lost, as truncated, and says why", async () => {
     const recorder = await openRecorder(dir);
     const inner = new CountingEnv();

@@ -188,6 +188,25 @@ describe("a device behind rosbridge", () => {
     await until(() => other.log.some((line) => line.includes("/nowhere does not exist")));
   });
 
+  it("does not take what was seen before the reset for the new episode's first observation", async () => {
+    const { ros, url } = await serverOf();
+    const { device, observed } = await deviceOf(url, {
+      reset: { service: "/reset" },
+      observation: { state: base.observation.state },
+    });
+    await until(() => ros.hears("/joint_states"));
+    ros.emit("/joint_states", { name: ["left", "right"], position: [1, 2] });
+    await until(() => observed.length > 0);
+    device.reset({ id: 9 });
+    await until(() => ros.received.some(({ op }) => op === "call_service"));
+    const count = observed.length;
+    await until(() => observed.length > count + 5);
+    expect(observed.some(({ resetId }) => resetId !== undefined)).toBe(false);
+    ros.emit("/joint_states", { name: ["left", "right"], position: [0, 0] });
+    await until(() => observed.some(({ resetId }) => resetId === 9));
+    expect(observed.find(({ resetId }) => resetId === 9)?.arrays.state.data[0]).toBe(0);
+  });
+
   it("fills in a template and this ROS's names of time", async () => {
     const { ros, url } = await serverOf();
     const command = {

@@ -90,6 +90,10 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
   #batch: StepBatch<O> | undefined;
   #finalObservations: O | undefined;
   readonly #finalMask: Mask;
+  /** Info columns of the last result, whose memory the next one may use. */
+  #recycled: Columns | undefined;
+  #recycledFinals: Columns | undefined;
+  readonly #goingOn: Uint8Array;
   #settled: { batch: StepBatch<O>; promise: Promise<StepBatch<O>> } | undefined;
 
   constructor(primitive: VectorEnv<O, A>, mode: AutoresetMode, options: AutoresetOptions) {
@@ -105,6 +109,7 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
     this.#stepMask = zeros("bool", [this.numEnvs]);
     this.#resetMask = zeros("bool", [this.numEnvs]);
     this.#finalMask = zeros("bool", [this.numEnvs]);
+    this.#goingOn = new Uint8Array(this.numEnvs);
     this.#resetOptions = { mask: this.#resetMask };
     if (primitive.stepSync !== undefined && primitive.resetSync !== undefined) {
       this.resetSync = (reset) =>
@@ -299,7 +304,8 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
   #keepInfos(batch: StepBatch<O>): void {
     if (isEmptyInfos(batch.infos)) return;
     const kept: Columns = {};
-    mergeInfos(kept, batch.infos, this.#stepMask.data);
+    mergeInfos(kept, batch.infos, this.#stepMask.data, this.#recycled);
+    this.#recycled = kept;
     batch.infos = kept;
   }
 
@@ -315,12 +321,11 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
     if (isEmptyInfos(batch.infos)) return;
     const finals: Columns = {};
     const others: Columns = {};
-    mergeInfos(finals, batch.infos, reset);
-    mergeInfos(
-      others,
-      batch.infos,
-      reset.map((chosen) => 1 - chosen),
-    );
+    for (let i = 0; i < this.numEnvs; i++) this.#goingOn[i] = 1 - reset[i];
+    mergeInfos(finals, batch.infos, reset, this.#recycledFinals);
+    mergeInfos(others, batch.infos, this.#goingOn, this.#recycled);
+    this.#recycledFinals = finals;
+    this.#recycled = others;
     batch.finalInfos = finals;
     batch.infos = others;
   }

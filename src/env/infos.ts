@@ -2,7 +2,7 @@
 
 import type { DType, NdArray } from "../core/ndarray.ts";
 import { isNdArray, zeros } from "../core/ndarray.ts";
-import { cloneArray, copyArrayRows } from "./batch.ts";
+import { cloneArray } from "./batch.ts";
 import type { Info, InfoBatch, InfoColumn } from "./env.ts";
 
 type Columns = Record<string, InfoColumn>;
@@ -16,7 +16,14 @@ export function isEmptyInfos(infos: InfoBatch): boolean {
   return true;
 }
 
-function emptyColumn(like: InfoColumn): InfoColumn {
+/** A column without entries in the form of `like`; `recycled` is used again where it has that form. */
+function emptyColumn(like: InfoColumn, recycled: InfoColumn | undefined): InfoColumn {
+  if (recycled !== undefined && sameForm(recycled.values, like.values)) {
+    recycled.mask.data.fill(0);
+    return isNdArray(like.values) || Array.isArray(like.values)
+      ? recycled
+      : { values: {}, mask: recycled.mask };
+  }
   const mask = zeros("bool", like.mask.shape);
   if (isNdArray(like.values)) return { values: zeros(like.values.dtype, like.values.shape), mask };
   if (Array.isArray(like.values))
@@ -41,28 +48,65 @@ function asList(column: InfoColumn): InfoColumn {
   return { values: list, mask: column.mask };
 }
 
-function mergeColumn(target: InfoColumn, source: InfoColumn, rows: Uint8Array): InfoColumn {
+/** What a merge works with: which rows to take, and columns of an earlier result whose memory may be used again. */
+interface Merge {
+  readonly rows: Uint8Array;
+  readonly recycled: Columns | undefined;
+}
+
+function mergeColumn(target: InfoColumn, source: InfoColumn, merge: Merge): InfoColumn {
   let to = target;
   let from = source;
   if (!sameForm(to.values, from.values)) [to, from] = [asList(to), asList(from)];
-  const chosen = from.mask.data.map((has, i) => has & rows[i]);
-  if (isNdArray(to.values)) copyArrayRows(to.values, from.values as NdArray, chosen);
+  const { rows } = merge;
+  const has = from.mask.data;
+  if (isNdArray(to.values)) copyMarkedRows(to.values, from.values as NdArray, has, rows);
   else if (Array.isArray(to.values)) {
     const list = to.values as unknown[];
-    chosen.forEach((has, i) => {
-      if (has !== 0) list[i] = (from.values as readonly unknown[])[i];
-    });
-  } else mergeInfos(to.values as Columns, from.values as InfoBatch, rows);
-  chosen.forEach((has, i) => (to.mask.data[i] |= has));
+    const given = from.values as readonly unknown[];
+    for (let i = 0; i < has.length; i++) if (has[i] !== 0 && rows[i] !== 0) list[i] = given[i];
+  } else mergeInfos(to.values as Columns, from.values as InfoBatch, rows, merge.recycled);
+  for (let i = 0; i < has.length; i++) to.mask.data[i] |= has[i] & rows[i];
   return to;
 }
 
-/** Copy into `target` what `source` says about the rows in `rows`; columns of differing form become lists. */
-export function mergeInfos(target: Record<string, InfoColumn>, source: InfoBatch, rows: Uint8Array): void {
+/** Copy the rows where both masks are non-zero. */
+function copyMarkedRows(target: NdArray, source: NdArray, has: Uint8Array, rows: Uint8Array): void {
+  const to = target.data as Float64Array;
+  const from = source.data as Float64Array;
+  const stride = to.length / has.length;
+  for (let i = 0; i < has.length; i++) {
+    if (has[i] === 0 || rows[i] === 0) continue;
+    for (let j = i * stride; j < (i + 1) * stride; j++) to[j] = from[j];
+  }
+}
+
+function speaksOf(mask: Uint8Array, rows: Uint8Array): boolean {
+  for (let i = 0; i < mask.length; i++) if (mask[i] !== 0 && rows[i] !== 0) return true;
+  return false;
+}
+
+function nestedOf(column: InfoColumn | undefined): Columns | undefined {
+  if (column === undefined || isNdArray(column.values) || Array.isArray(column.values)) return undefined;
+  return column.values as Columns;
+}
+
+/**
+ * Copy into `target` what `source` says about the rows in `rows`; columns of differing form become lists. New columns
+ * are made of those in `recycled` (an earlier result that nobody reads any more) where they fit.
+ */
+export function mergeInfos(
+  target: Record<string, InfoColumn>,
+  source: InfoBatch,
+  rows: Uint8Array,
+  recycled?: Record<string, InfoColumn>,
+): void {
   for (const name in source) {
     const column = source[name];
-    if (!column.mask.data.some((has, i) => has !== 0 && rows[i] !== 0)) continue;
-    target[name] = mergeColumn(target[name] ?? emptyColumn(column), column, rows);
+    if (!speaksOf(column.mask.data, rows)) continue;
+    const old = recycled?.[name];
+    const merge = { rows, recycled: nestedOf(old) };
+    target[name] = mergeColumn(target[name] ?? emptyColumn(column, old), column, merge);
   }
 }
 

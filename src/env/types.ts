@@ -20,7 +20,9 @@ export type Batched<T> = T extends number
 
 /** The vector environment of single environments of type `E`. */
 export type VectorOf<E> =
-  E extends Env<infer O, infer A> ? AutoresetVectorEnv<Batched<O>, unknown extends A ? NdArray : Batched<A>> : never;
+  E extends Env<infer O, infer A>
+    ? AutoresetVectorEnv<Batched<O>, unknown extends A ? NdArray : Batched<A>>
+    : never;
 
 /** `make` over environments whose types are known by id. */
 export interface Make<Known> {

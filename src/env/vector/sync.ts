@@ -25,6 +25,7 @@ import { actionReader } from "./actions.ts";
 import { seedOf } from "./seeds.ts";
 
 type Mask = NdArray<"bool">;
+const noOptions: VectorResetOptions = Object.freeze({});
 type Columns = Record<string, InfoColumn>;
 
 /** Options of `SyncVectorEnv`. */
@@ -154,7 +155,7 @@ export class SyncVectorEnv implements VectorEnv<ObservationBatch, unknown> {
     }
   }
 
-  resetSync(options: VectorResetOptions = {}): ResetBatch {
+  resetSync(options: VectorResetOptions = noOptions): ResetBatch {
     this.#checkOpen();
     const { mask } = options;
     let columns: Columns | undefined;
@@ -173,6 +174,7 @@ export class SyncVectorEnv implements VectorEnv<ObservationBatch, unknown> {
 
   #resetRow(i: number, { seed, options }: VectorResetOptions): { observation: unknown; info: Info } {
     try {
+      if (seed === undefined && options === undefined) return this.envs[i].reset();
       return this.envs[i].reset({ seed: seedOf(seed, i, this.numEnvs), options });
     } catch (error) {
       if (this.#onFailure === undefined) throw error;

@@ -1,7 +1,8 @@
 /** @file RecordEpisodeStatistics: return, length and duration of every episode, in its last step's info and in queues. */
 
+import type { NdArray } from "../../core/ndarray.ts";
 import { zeros } from "../../core/ndarray.ts";
-import type { InfoBatch, ResetBatch, StepBatch, VectorResetOptions } from "../env.ts";
+import type { InfoColumn, ResetBatch, StepBatch, VectorResetOptions } from "../env.ts";
 import type { AnyEnv, Same } from "./lift.ts";
 import { lift } from "./lift.ts";
 import type { AnyVectorEnv, Mask } from "./vector-wrapper.ts";
@@ -24,6 +25,11 @@ interface Saved {
   readonly episodeCount: number;
 }
 
+function push(queue: number[], value: number, limit: number): void {
+  queue.push(value);
+  if (queue.length > limit) queue.shift();
+}
+
 /** What the wrapper can be asked through `getWrapperAttr`. */
 class EpisodeStatisticsWrapper extends VectorWrapper {
   /** Returns of the last episodes, oldest first. */
@@ -35,6 +41,8 @@ class EpisodeStatisticsWrapper extends VectorWrapper {
   readonly episodeReturns: Float64Array;
   readonly episodeLengths: Int32Array;
   readonly #started: Float64Array;
+  readonly #numbers: { r: NdArray<"float64">; l: NdArray<"int32">; t: NdArray<"float64"> };
+  readonly #column: InfoColumn;
   readonly #bufferLength: number;
   readonly #key: string;
   readonly #clock: () => number;
@@ -44,6 +52,11 @@ class EpisodeStatisticsWrapper extends VectorWrapper {
     this.episodeReturns = new Float64Array(env.numEnvs);
     this.episodeLengths = new Int32Array(env.numEnvs);
     this.#started = new Float64Array(env.numEnvs);
+    const n = env.numEnvs;
+    this.#numbers = { r: zeros("float64", [n]), l: zeros("int32", [n]), t: zeros("float64", [n]) };
+    const mask = zeros("bool", [n]);
+    const columns = Object.entries(this.#numbers).map(([name, values]) => [name, { values, mask }] as const);
+    this.#column = { values: Object.fromEntries(columns), mask };
     this.#bufferLength = options.bufferLength ?? 100;
     this.#key = options.statsKey ?? "episode";
     this.#clock = options.clock ?? (() => performance.now());
@@ -62,47 +75,41 @@ class EpisodeStatisticsWrapper extends VectorWrapper {
   }
 
   protected override afterStep(batch: StepBatch, mask: Mask | undefined): StepBatch {
+    const ended = this.#column.mask.data;
     let ends = 0;
     for (let i = 0; i < this.numEnvs; i++) {
+      ended[i] = 0;
       if (mask !== undefined && mask.data[i] === 0) continue;
       this.episodeReturns[i] += batch.rewards.data[i];
       this.episodeLengths[i] += 1;
-      ends += batch.terminations.data[i] | batch.truncations.data[i];
+      ended[i] = batch.terminations.data[i] | batch.truncations.data[i];
+      ends += ended[i];
     }
     if (ends === 0) return batch;
+    this.#tell(ended);
     const out = this.relay(batch);
-    out.infos = { ...batch.infos, [this.#key]: this.#column(batch, mask) };
+    out.infos = { ...batch.infos, [this.#key]: this.#column };
     return out;
   }
 
-  #column(batch: StepBatch, mask: Mask | undefined): InfoBatch[string] {
-    const n = this.numEnvs;
-    const ended = zeros("bool", [n]);
-    const [r, l, t] = [zeros("float64", [n]), zeros("int32", [n]), zeros("float64", [n])];
+  /** Fill the column for the rows that ended. */
+  #tell(ended: Uint8Array): void {
+    const { r, l, t } = this.#numbers;
     const now = this.#clock();
-    for (let i = 0; i < n; i++) {
-      if (mask !== undefined && mask.data[i] === 0) continue;
-      if ((batch.terminations.data[i] | batch.truncations.data[i]) === 0) continue;
-      ended.data[i] = 1;
+    for (let i = 0; i < this.numEnvs; i++) {
+      if (ended[i] === 0) continue;
       r.data[i] = this.episodeReturns[i];
       l.data[i] = this.episodeLengths[i];
       t.data[i] = Math.round((now - this.#started[i]) * 1e3) / 1e6;
       this.#remember(r.data[i], l.data[i], t.data[i]);
     }
-    const column = (values: typeof r | typeof l) => ({ values, mask: ended });
-    return { values: { r: column(r), l: column(l), t: column(t) }, mask: ended };
   }
 
   #remember(episodeReturn: number, length: number, seconds: number): void {
     this.episodeCount += 1;
-    for (const [queue, value] of [
-      [this.returnQueue, episodeReturn],
-      [this.lengthQueue, length],
-      [this.timeQueue, seconds],
-    ] as const) {
-      queue.push(value);
-      if (queue.length > this.#bufferLength) queue.shift();
-    }
+    push(this.returnQueue, episodeReturn, this.#bufferLength);
+    push(this.lengthQueue, length, this.#bufferLength);
+    push(this.timeQueue, seconds, this.#bufferLength);
   }
 
   override state(): Saved {

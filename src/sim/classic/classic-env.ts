@@ -122,7 +122,8 @@ export abstract class ClassicEnv<A> implements Env<ClassicObservation, A> {
   reset(options?: ResetOptions): { observation: ClassicObservation; info: Info } {
     if (options?.seed !== undefined || this.#rng === undefined) this.#rng = Rng.fromSeed(options?.seed);
     this.start(this.#rng, options?.options);
-    return { observation: this.#observation(), info: noInfo };
+    const observation = this.#observation();
+    return this.#bound ?? { observation, info: noInfo };
   }
 
   step(action: A): StepResult<ClassicObservation> {

@@ -109,10 +109,9 @@ function predict(member: Member, context: Context, batch: WindowBatch<Tensor>, s
 /** Mean over steps of masked latent, state, reward and termination errors along one imagined rollout of H steps. */
 export function windowLoss(config: DenoiserConfig, weights: LossWeights) {
   return (p: DenoiserParams<Tensor>, batch: WindowBatch<Tensor>): LossResult => {
-    const contextLength = config.contextLength;
-    const steps = (batch.latents.shape[1] as number) - contextLength;
-    const width = batch.latents.shape[2] as number;
-    const rowCount = batch.latents.shape[0];
+    const { contextLength } = config;
+    const [rowCount, frames, width] = batch.latents.shape as [number, number, number];
+    const steps = frames - contextLength;
     let latents: Tensor = tf.add(
       tf.slice(batch.latents, [0, 0, 0], [rowCount, contextLength, width]),
       batch.contextNoise,

@@ -2,17 +2,18 @@
 
 import { randomUUID } from "node:crypto";
 
-import { isNdArray, ndarray } from "../../core/ndarray.ts";
+import { isNdArray } from "../../core/ndarray.ts";
 import type { NdArray } from "../../core/ndarray.ts";
 import { ReverieError, fail } from "../../core/errors.ts";
 import { NewestWins } from "../wire/credits.ts";
 import { checkNames } from "./channels.ts";
 import type { SafetyConfig } from "./channels.ts";
 import type { Clock, Device, DeviceDescription, DeviceObservation } from "./device.ts";
+import { Drive } from "./drive.ts";
 import { SafetyMachine } from "./machine.ts";
 import type { SafetyEvent, Setpoint } from "./machine.ts";
 import { protocolVersion } from "./protocol.ts";
-import type { Applied, OperatorMessage, RobotMessage } from "./protocol.ts";
+import type { OperatorMessage, RobotMessage } from "./protocol.ts";
 
 /** An operator's connection. */
 export interface OperatorLink {
@@ -63,6 +64,8 @@ interface Attached {
   readonly principal: string;
   readonly outlet: NewestWins<RobotMessage>;
   faults: number;
+  /** A greeting that waits for the robot. */
+  hello?: OperatorMessage & { op: "hello" };
   session?: OperatorSession;
 }
 
@@ -75,16 +78,11 @@ const maxFaults = 16;
 export class Guard {
   private readonly parts: GuardParts;
   private readonly machine: SafetyMachine;
-  private readonly periodMs: number;
-  /** When a new action that came too soon after a setpoint goes out. */
-  private urgentMs = Infinity;
+  private readonly drive: Drive;
   private readonly attached = new Set<Attached>();
   private device: DeviceDescription | undefined;
-  private cancel: () => void = () => undefined;
-  private nextTickMs: number;
-  private scheduledMs = Infinity;
-  private lastSentMs = -Infinity;
-  private applied: Applied | undefined;
+  /** Why the device that answered is not the one that was configured. */
+  private misfit: Error | undefined;
   private observations = 0;
   private episode = 0;
   private resets = 0;
@@ -93,18 +91,18 @@ export class Guard {
 
   constructor(parts: GuardParts) {
     this.parts = parts;
-    this.periodMs = 1000 / parts.config.rateHz;
-    this.nextTickMs = parts.clock.now();
-    this.machine = new SafetyMachine(parts.config, (event) => this.tell(event));
-    parts.device.open({
+    const { config, device, clock, listener } = parts;
+    this.machine = new SafetyMachine(config, (event) => this.tell(event));
+    const sent = (setpoint: Setpoint, atMs: number): void => listener.sent?.(setpoint, atMs);
+    this.drive = new Drive({ config, device, clock, machine: this.machine, sent });
+    device.open({
       up: (description) => this.deviceUp(description),
       down: (reason) => this.deviceDown(reason),
       observed: (observation) => this.observed(observation),
       measured: (positions, atMs) => this.machine.feedback(positions, atMs),
       acknowledged: (number) => this.machine.acknowledge(number),
-      warned: (message) => parts.listener.event({ type: "warned", message, atMs: this.now() }),
+      warned: (message) => listener.event({ type: "warned", message, atMs: this.now() }),
     });
-    this.schedule();
   }
 
   /** An operator connects. */
@@ -122,7 +120,7 @@ export class Guard {
   /** Stop; with `latch` stay stopped until `release`. */
   stop(latch = true): void {
     this.machine.stop("requested", this.now(), latch);
-    this.emit();
+    this.drive.emit();
   }
 
   /** Undo `stop`. */
@@ -146,9 +144,9 @@ export class Guard {
   /** Stop the robot, tell every operator, let go of the motor. */
   async close(): Promise<void> {
     this.closed = true;
-    this.cancel();
+    this.drive.end();
     this.machine.stop("shutdown", this.now(), true);
-    this.emit();
+    this.drive.emit();
     for (const { link } of this.attached) link.close("the robot is shutting down");
     await this.parts.device.close();
   }
@@ -190,7 +188,7 @@ export class Guard {
   private faulty(who: Attached, error: unknown): void {
     const known = error instanceof ReverieError;
     if (who.session !== undefined) this.machine.fault(who.session.id, this.now());
-    this.emit();
+    this.drive.emit();
     who.link.send({ op: "error", code: known ? error.code : "PROTOCOL", message: String(error) });
     who.faults += 1;
     if (who.session === undefined || who.faults > maxFaults)
@@ -208,8 +206,12 @@ export class Guard {
       });
     }
     if (hello.channels !== undefined) checkNames(config, hello.channels);
-    if (this.device === undefined)
-      fail({ code: "PROTOCOL", what: "the robot is not connected", fix: "try again later" });
+    if (this.misfit !== undefined) throw this.misfit;
+    if (this.device === undefined) {
+      // It is answered when the robot is there; whether to wait so long is the operator's to decide.
+      who.hello = hello;
+      return;
+    }
     if (who.session !== undefined) fail({ code: "PROTOCOL", what: "a second hello on one connection" });
     const id = typeof hello.session === "string" && hello.session !== "" ? hello.session : randomUUID();
     const key = JSON.stringify([who.principal, id]);
@@ -229,7 +231,7 @@ export class Guard {
       max_action_age_ms: config.maxActionAgeMs,
       device: this.device,
     });
-    this.emit();
+    this.drive.emit();
   }
 
   private supersede(id: string): void {
@@ -243,7 +245,7 @@ export class Guard {
   private detach(who: Attached): void {
     if (!this.attached.delete(who) || who.session === undefined) return;
     this.machine.closeSession(who.session.id, who.session.epoch, this.now());
-    this.emit();
+    this.drive.emit();
   }
 
   private act(who: Attached, session: OperatorSession, message: OperatorMessage & { op: "act" }): void {
@@ -264,9 +266,7 @@ export class Guard {
     );
     if (!verdict.accepted)
       who.link.send({ op: "refused", seq, reason: verdict.refusal, stopped: verdict.stopped });
-    this.urgentMs = this.lastSentMs + this.parts.config.gapMs;
-    if (!this.machine.armed || this.now() >= this.urgentMs) this.emit();
-    else this.schedule();
+    this.drive.emitSoon();
   }
 
   private reset(who: Attached, session: string, message: OperatorMessage & { op: "reset" }): void {
@@ -279,7 +279,7 @@ export class Guard {
       });
     }
     machine.stop("reset", this.now());
-    this.emit();
+    this.drive.emit();
     this.resets += 1;
     const { id, seed, options } = message;
     this.resetOf.set(this.resets, { who, id });
@@ -293,7 +293,7 @@ export class Guard {
 
   private observed(observation: DeviceObservation): void {
     const { arrays, capturedMs, reward, terminated, truncated } = observation;
-    const wrong = misfit(this.device, arrays);
+    const wrong = difference(this.device, arrays);
     if (wrong !== undefined) {
       // Not shown to anybody: operators that see nothing fall silent, and the robot stops.
       this.parts.listener.event({
@@ -310,7 +310,8 @@ export class Guard {
       this.episode += 1;
     }
     const n = this.observations++;
-    const { applied, episode } = this;
+    const { episode } = this;
+    const applied = this.drive.takeApplied();
     const message = {
       op: "obs",
       n,
@@ -328,20 +329,27 @@ export class Guard {
       const heard = this.machine.highestSeq(who.session.id);
       who.outlet.offer({ ...message, reset: own, heard, applied, stopped: this.machine.stopReason });
     }
-    if (this.applied !== undefined) this.applied = { ...this.applied, count: 0 };
   }
 
   private deviceUp(description: DeviceDescription): void {
     try {
       checkNames(this.parts.config, description.channels);
+      this.misfit = undefined;
     } catch (error) {
+      this.misfit = error as Error;
       this.parts.listener.event({ type: "device", up: false, reason: String(error), atMs: this.now() });
-      return;
     }
-    this.device = description;
-    this.machine.connectDevice(description);
-    this.parts.listener.event({ type: "device", up: true, reason: description.name, atMs: this.now() });
-    this.emit();
+    if (this.misfit === undefined) {
+      this.device = description;
+      this.machine.connectDevice(description);
+      this.parts.listener.event({ type: "device", up: true, reason: description.name, atMs: this.now() });
+      this.drive.emit();
+    }
+    for (const who of this.attached) {
+      const { hello } = who;
+      who.hello = undefined;
+      if (hello !== undefined) this.receive(who, hello);
+    }
   }
 
   private deviceDown(reason: string): void {
@@ -359,43 +367,10 @@ export class Guard {
     const { state } = this;
     for (const { link, session } of this.attached) if (session !== undefined) link.send(state);
   }
-
-  private emit(): void {
-    const nowMs = this.now();
-    this.urgentMs = Infinity;
-    const setpoint = this.machine.tick(nowMs);
-    if (setpoint !== undefined) {
-      this.parts.device.send(setpoint);
-      this.lastSentMs = nowMs;
-      this.applied = appliedOf(setpoint, this.applied, nowMs);
-      this.parts.listener.sent?.(setpoint, nowMs);
-    }
-    this.schedule();
-  }
-
-  /**
-   * The next moment of the ticker's grid, or the dead-man's deadline if that comes first. Missed ticks are not made up.
-   * A timer that is due earlier is left alone: it will look again.
-   */
-  private schedule(): void {
-    if (this.closed) return;
-    const nowMs = this.now();
-    if (this.nextTickMs <= nowMs) {
-      this.nextTickMs += this.periodMs * (Math.floor((nowMs - this.nextTickMs) / this.periodMs) + 1);
-    }
-    const atMs = Math.min(this.nextTickMs, this.urgentMs, this.machine.deadlineMs + 0.001);
-    if (this.scheduledMs <= atMs) return;
-    this.cancel();
-    this.scheduledMs = atMs;
-    this.cancel = this.parts.clock.at(atMs, () => {
-      this.scheduledMs = Infinity;
-      this.emit();
-    });
-  }
 }
 
 /** How an observation differs from what the device announced. */
-function misfit(
+function difference(
   device: DeviceDescription | undefined,
   arrays: DeviceObservation["arrays"],
 ): string | undefined {
@@ -414,11 +389,4 @@ function misfit(
 function floatsOf({ data }: NdArray): Float64Array {
   const wide = data instanceof BigInt64Array || data instanceof BigUint64Array;
   return wide ? Float64Array.from(data as BigInt64Array, Number) : new Float64Array(data);
-}
-
-function appliedOf({ values, ...rest }: Setpoint, before: Applied | undefined, nowMs: number): Applied {
-  const { seq, row, kind, limited } = rest;
-  const since = before?.seq === seq && before.kind === kind ? before.since : nowMs;
-  const count = (before?.count ?? 0) + 1;
-  return { values: ndarray("float64", [values.length], values), seq, row, kind, limited, count, since };
 }

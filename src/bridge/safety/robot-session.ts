@@ -24,7 +24,7 @@ export type SessionEvent =
 export interface SessionOptions {
   /** Names of the action vector that the operator was made for; a robot with others refuses it. */
   readonly channels?: readonly string[];
-  /** How long to wait for an observation, connecting again included. Default 5000. */
+  /** How long to wait for the robot and for an observation, connecting again included. Default 5000. */
   readonly timeoutMs?: number;
   readonly onEvent?: (event: SessionEvent) => void;
 }
@@ -38,6 +38,8 @@ export interface ActTiming {
   /** When row 0 begins; its arrival when absent. */
   readonly start?: number;
 }
+
+const defaultTimeoutMs = 5000;
 
 interface Waiter {
   readonly wants: (observed: Observed) => boolean;
@@ -70,9 +72,27 @@ export class RobotSession {
     this.options = options;
   }
 
-  /** Connect and shake hands. @throws PROTOCOL when this robot is another than expected, CONNECTION_LOST when none answers */
+  /**
+   * Connect, and shake hands as soon as the robot is there.
+   *
+   * @throws PROTOCOL when this robot is another than expected, CONNECTION_LOST when nobody listens, TIMEOUT
+   */
   async open(): Promise<Welcome> {
-    await this.dial();
+    const { timeoutMs = defaultTimeoutMs } = this.options;
+    const timer = setTimeout(() => {
+      const what = `no robot behind this address in ${timeoutMs} ms`;
+      this.greeted?.reject(
+        new ReverieError({ code: "TIMEOUT", what, fix: "see whether the robot is switched on" }),
+      );
+    }, timeoutMs);
+    try {
+      await this.dial();
+    } catch (error) {
+      this.close();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
     return this.welcome;
   }
 
@@ -254,7 +274,7 @@ export class RobotSession {
 
   private wait(wants: Waiter["wants"]): Promise<Observed> {
     if (this.ended) fail({ code: "ENV_CLOSED", what: "the session was closed" });
-    const { timeoutMs = 5000 } = this.options;
+    const { timeoutMs = defaultTimeoutMs } = this.options;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiters.delete(waiter);

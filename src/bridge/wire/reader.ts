@@ -63,9 +63,8 @@ export class MsgpackReader {
   }
 
   private wide(tag: number, depth: number): WireValue {
+    if (tag === 0xc0) return null;
     switch (tag) {
-      case 0xc0:
-        return null;
       case 0xc2:
       case 0xc3:
         return tag === 0xc3;

@@ -33,13 +33,13 @@ export function matmul(graph: Graph, a: Operand, b: Operand): Value {
   return graph.op("MatMul", [x, y], output);
 }
 
-function activate(
-  graph: Graph,
-  x: Value,
-  name: string,
-  inputs: Readonly<Record<string, Value>>,
-  alpha: number,
-): Value {
+interface Activation {
+  readonly name: string;
+  readonly inputs: Readonly<Record<string, Value>>;
+  readonly alpha: number;
+}
+
+function activate(graph: Graph, x: Value, { name, inputs, alpha }: Activation): Value {
   switch (name) {
     case "linear":
       return x;
@@ -68,13 +68,8 @@ export function finishFused(
   attrs: Readonly<Record<string, unknown>>,
 ): Value {
   const biased = inputs.bias === undefined ? x : add(graph, x, inputs.bias);
-  return activate(
-    graph,
-    biased,
-    (attrs.activation as string | undefined) ?? "linear",
-    inputs,
-    Number(attrs.leakyreluAlpha ?? 0.2),
-  );
+  const name = (attrs.activation as string | undefined) ?? "linear";
+  return activate(graph, biased, { name, inputs, alpha: Number(attrs.leakyreluAlpha ?? 0.2) });
 }
 
 function product(

@@ -55,6 +55,17 @@ function partsOf(numEnvs: number, workers: number): [number, number][] {
   ]);
 }
 
+/** Shared results of a step: rewards and flags. */
+function sharedResults(n: number) {
+  const flags = () => sharedArray("bool", [n]);
+  return {
+    rewards: sharedArray("float64", [n]),
+    terminations: flags(),
+    truncations: flags(),
+    valid: flags(),
+  };
+}
+
 /** See `makeWorkersVectorEnv`. */
 export class WorkersVectorEnv implements VectorEnv<ObservationBatch, unknown> {
   readonly numEnvs: number;
@@ -98,19 +109,9 @@ export class WorkersVectorEnv implements VectorEnv<ObservationBatch, unknown> {
     this.metadata = { ...introduction.metadata, autoreset: "disabled" };
     const observations = allocateShared(this.singleObservationSpace, n);
     this.#actions = allocateShared(this.singleActionSpace, n);
-    const flags = () => sharedArray("bool", [n]);
-    const results = {
-      rewards: sharedArray("float64", [n]),
-      terminations: flags(),
-      truncations: flags(),
-      valid: flags(),
-    };
-    this.#memory = {
-      ...results,
-      observations: observations.arrays,
-      actions: this.#actions.arrays,
-      mask: flags(),
-    };
+    const results = sharedResults(n);
+    const mask = sharedArray("bool", [n]);
+    this.#memory = { ...results, observations: observations.arrays, actions: this.#actions.arrays, mask };
     this.#mask = rowsOf(this.#memory.mask);
     this.#reset = { observations: observations.batch, infos: noInfos };
     this.#batch = {

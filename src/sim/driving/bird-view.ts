@@ -18,12 +18,16 @@ export interface View {
 
 const one = 65536;
 
-/**
- * Draw the ground into `out[offset …]` (uint8, 64 × 64 × 3): bilinear lookups in the prefiltered map along rows of
- * 16.16 fixed-point positions. Heading is up, the ego's left is left; the ego stands at column 32, row `view.egoRow`.
- */
-export function drawGround(map: ColorMap, view: View, out: Uint8Array, offset: number): void {
-  const { grid, texels } = map;
+/** Where a row of pixels begins in the map, and the step from pixel to pixel: 16.16 fixed-point texels. */
+interface Scan {
+  u: number;
+  v: number;
+  readonly stepU: number;
+  readonly stepV: number;
+}
+
+/** Draw one row of pixels: bilinear lookups in the prefiltered map. */
+function drawRow({ grid, texels }: ColorMap, scan: Scan, out: Uint8Array, at: number): void {
   // Local, because V8 folds these where it would reload a module's constants for every pixel (4 times slower).
   const stride = tileSide + 1;
   const texelMask = tileSide - 1;
@@ -32,42 +36,54 @@ export function drawGround(map: ColorMap, view: View, out: Uint8Array, offset: n
   const gridShift = gridBits;
   const redBlue = 0xff00ff;
   const greenOnly = 0xff00;
+  const { stepU, stepV } = scan;
+  let { u, v } = scan;
+  for (let i = at, end = at + frameSide * 3; i < end; i += 3) {
+    const tile = grid[(((v >> tileShift) & gridMask) << gridShift) | ((u >> tileShift) & gridMask)];
+    const texel = tile + ((v >> 16) & texelMask) * stride + ((u >> 16) & texelMask);
+    const a = texels[texel];
+    const b = texels[texel + 1];
+    const c = texels[texel + stride];
+    const d = texels[texel + stride + 1];
+    const wu = (u >> 8) & 255;
+    const wv = (v >> 8) & 255;
+    const wd = (wu * wv) >> 8;
+    const wb = wu - wd;
+    const wc = wv - wd;
+    const wa = 256 - wu - wc;
+    // Red and blue share one multiplication; `| 0` keeps every sum a machine integer.
+    const left = (Math.imul(a & redBlue, wa) + Math.imul(b & redBlue, wb)) | 0;
+    const right = (Math.imul(c & redBlue, wc) + Math.imul(d & redBlue, wd)) | 0;
+    const both = ((left + right) | 0) >>> 8;
+    const greens = (Math.imul(a & greenOnly, wa) + Math.imul(b & greenOnly, wb)) | 0;
+    const green = (greens + ((Math.imul(c & greenOnly, wc) + Math.imul(d & greenOnly, wd)) | 0)) | 0;
+    out[i] = both & 255;
+    out[i + 1] = green >> 16;
+    out[i + 2] = (both >> 16) & 255;
+    u = (u + stepU) | 0;
+    v = (v + stepV) | 0;
+  }
+}
+
+/**
+ * Draw the ground into `out[offset …]` (uint8, 64 × 64 × 3). Heading is up, the ego's left is left; the ego stands at
+ * column 32, row `view.egoRow`.
+ */
+export function drawGround(map: ColorMap, view: View, out: Uint8Array, offset: number): void {
   const cos = Math.cos(view.yawRad);
   const sin = Math.sin(view.yawRad);
   const scale = metresPerPixel / texelM;
-  const stepU = Math.round(sin * scale * one) | 0;
-  const stepV = Math.round(-cos * scale * one) | 0;
-  let i = offset;
+  const rightward = (0.5 - frameSide / 2) * scale;
+  const scan: Scan = {
+    u: 0,
+    v: 0,
+    stepU: Math.round(sin * scale * one) | 0,
+    stepV: Math.round(-cos * scale * one) | 0,
+  };
   for (let row = 0; row < frameSide; row++) {
     const forward = (view.egoRow - row - 0.5) * scale;
-    const rightward = (0.5 - frameSide / 2) * scale;
-    let u = Math.round((view.xM / texelM + forward * cos + rightward * sin) * one) | 0;
-    let v = Math.round((view.yM / texelM + forward * sin - rightward * cos) * one) | 0;
-    for (let column = 0; column < frameSide; column++) {
-      const tile = grid[(((v >> tileShift) & gridMask) << gridShift) | ((u >> tileShift) & gridMask)];
-      const at = tile + ((v >> 16) & texelMask) * stride + ((u >> 16) & texelMask);
-      const a = texels[at];
-      const b = texels[at + 1];
-      const c = texels[at + stride];
-      const d = texels[at + stride + 1];
-      const wu = (u >> 8) & 255;
-      const wv = (v >> 8) & 255;
-      const wd = (wu * wv) >> 8;
-      const wb = wu - wd;
-      const wc = wv - wd;
-      const wa = 256 - wu - wc;
-      // Red and blue share one multiplication; `| 0` keeps every sum a machine integer.
-      const left = (Math.imul(a & redBlue, wa) + Math.imul(b & redBlue, wb)) | 0;
-      const right = (Math.imul(c & redBlue, wc) + Math.imul(d & redBlue, wd)) | 0;
-      const both = ((left + right) | 0) >>> 8;
-      const greens = (Math.imul(a & greenOnly, wa) + Math.imul(b & greenOnly, wb)) | 0;
-      const green = (greens + ((Math.imul(c & greenOnly, wc) + Math.imul(d & greenOnly, wd)) | 0)) | 0;
-      out[i] = both & 255;
-      out[i + 1] = green >> 16;
-      out[i + 2] = (both >> 16) & 255;
-      i += 3;
-      u = (u + stepU) | 0;
-      v = (v + stepV) | 0;
-    }
+    scan.u = Math.round((view.xM / texelM + forward * cos + rightward * sin) * one) | 0;
+    scan.v = Math.round((view.yM / texelM + forward * sin - rightward * cos) * one) | 0;
+    drawRow(map, scan, out, offset + row * frameSide * 3);
   }
 }

@@ -63,46 +63,58 @@ function paintMeadow(): Int32Array {
 
 let textures: { readonly paved: Int32Array; readonly meadow: Int32Array } | undefined;
 
-/** Draw road and grass into `out[offset …]` (uint8, 64 × 64 × 3), heading up, the ego at column 32 and `view.egoRow`. */
-export function drawRoad(road: Road, view: View, out: Uint8Array, offset: number): void {
+/** Where a row of pixels begins on the ground, and the step from pixel to pixel, in m. */
+interface Scan {
+  x: number;
+  y: number;
+  readonly stepX: number;
+  readonly stepY: number;
+}
+
+/** Draw one row of pixels. */
+function drawRow(road: Road, scan: Scan, out: Uint8Array, start: number): void {
   // Locals, because V8 folds these where it would reload a module's constants for every pixel.
   const { firstX, y: roadY, tangentX, tangentY, arc } = road;
   const { paved, meadow } = (textures ??= { paved: paintPaved(), meadow: paintMeadow() });
   const half = textureHalfM;
   const perMetre = 1 / roadSpacingM;
   const steepest = half * 1.6;
+  const { stepX, stepY } = scan;
+  let { x, y } = scan;
+  for (let at = start, end = start + frameSide * 3; at < end; at += 3) {
+    let i = ((x - firstX) * perMetre + 0.5) | 0;
+    const height = y - roadY[i];
+    let texel = -1;
+    if (height < steepest && height > -steepest) {
+      const foot = x + height * tangentY[i] * tangentX[i];
+      i = ((foot - firstX) * perMetre + 0.5) | 0;
+      const dx = x - firstX - i * roadSpacingM;
+      const dy = y - roadY[i];
+      const lateral = dy * tangentX[i] - dx * tangentY[i] + half;
+      if (lateral >= 0 && lateral < 2 * half) {
+        const along = arc[i] + dx * tangentX[i] + dy * tangentY[i];
+        texel = paved[((lateral * 16) | 0) * 64 + ((along * 8 + 8192) & 63)];
+      }
+    }
+    if (texel < 0) texel = meadow[(((y * 8 + 8192) & 63) << 6) | ((x * 8 + 8192) & 63)];
+    out[at] = texel & 255;
+    out[at + 1] = (texel >> 8) & 255;
+    out[at + 2] = texel >> 16;
+    x += stepX;
+    y += stepY;
+  }
+}
+
+/** Draw road and grass into `out[offset …]` (uint8, 64 × 64 × 3), heading up, the ego at column 32 and `view.egoRow`. */
+export function drawRoad(road: Road, view: View, out: Uint8Array, offset: number): void {
   const cos = Math.cos(view.yawRad);
   const sin = Math.sin(view.yawRad);
-  const stepX = sin * metresPerPixel;
-  const stepY = -cos * metresPerPixel;
+  const scan: Scan = { x: 0, y: 0, stepX: sin * metresPerPixel, stepY: -cos * metresPerPixel };
   const rightward = (0.5 - frameSide / 2) * metresPerPixel;
-  let at = offset;
   for (let row = 0; row < frameSide; row++) {
     const forward = (view.egoRow - row - 0.5) * metresPerPixel;
-    let x = view.xM + forward * cos + rightward * sin;
-    let y = view.yM + forward * sin - rightward * cos;
-    for (let column = 0; column < frameSide; column++) {
-      let i = ((x - firstX) * perMetre + 0.5) | 0;
-      const height = y - roadY[i];
-      let texel = -1;
-      if (height < steepest && height > -steepest) {
-        const foot = x + height * tangentY[i] * tangentX[i];
-        i = ((foot - firstX) * perMetre + 0.5) | 0;
-        const dx = x - firstX - i * roadSpacingM;
-        const dy = y - roadY[i];
-        const lateral = dy * tangentX[i] - dx * tangentY[i] + half;
-        if (lateral >= 0 && lateral < 2 * half) {
-          const along = arc[i] + dx * tangentX[i] + dy * tangentY[i];
-          texel = paved[((lateral * 16) | 0) * 64 + ((along * 8 + 8192) & 63)];
-        }
-      }
-      if (texel < 0) texel = meadow[(((y * 8 + 8192) & 63) << 6) | ((x * 8 + 8192) & 63)];
-      out[at] = texel & 255;
-      out[at + 1] = (texel >> 8) & 255;
-      out[at + 2] = texel >> 16;
-      at += 3;
-      x += stepX;
-      y += stepY;
-    }
+    scan.x = view.xM + forward * cos + rightward * sin;
+    scan.y = view.yM + forward * sin - rightward * cos;
+    drawRow(road, scan, out, offset + row * frameSide * 3);
   }
 }

@@ -163,5 +163,5 @@ export function laneMiddle(lane: number): number {
 /** The lane in which a lateral offset lies. */
 export function laneOf(lateralM: number): number {
   const lane = Math.round(lateralM / laneWidthM + (laneCount - 1) / 2);
-  return lane < 0 ? 0 : lane >= laneCount ? laneCount - 1 : lane;
+  return lane <= 0 ? 0 : lane >= laneCount ? laneCount - 1 : lane;
 }

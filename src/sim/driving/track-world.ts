@@ -34,22 +34,21 @@ function range(from: number, to: number): readonly number[] {
   return Array.from({ length: to - from }, (_, i) => from + i);
 }
 
-interface Scene {
-  readonly track: Track;
-  readonly map: ColorMap;
+const tracks = new Map<number, Track>();
+const maps = new Map<number, ColorMap>();
+
+/** A track, generated once per process and shared by every environment. */
+function trackOf(id: number): Track {
+  let track = tracks.get(id);
+  if (track === undefined) tracks.set(id, (track = makeTrack(id)));
+  return track;
 }
 
-const scenes = new Map<number, Scene>();
-
-/** A track with its colour map, built once per process and shared by every environment. */
-function sceneOf(id: number): Scene {
-  let scene = scenes.get(id);
-  if (scene === undefined) {
-    const track = makeTrack(id);
-    scene = { track, map: paintMap(track) };
-    scenes.set(id, scene);
-  }
-  return scene;
+/** The colour map of a track, painted when it is first seen. */
+function mapOf(track: Track): ColorMap {
+  let map = maps.get(track.id);
+  if (map === undefined) maps.set(track.id, (map = paintMap(track)));
+  return map;
 }
 
 interface SavedEpisode {
@@ -84,7 +83,7 @@ export class TrackWorld implements DrivingWorld {
     this.split = options.split;
     this.#pool = options.pool;
     this.#wideStarts = options.wideStarts;
-    const { track } = sceneOf(options.pool[0]);
+    const track = trackOf(options.pool[0]);
     this.episodes = Array.from({ length: options.numEnvs }, () => ({
       car: makeCar(),
       place: { arcM: 0, lateralM: 0, vertex: 0 },
@@ -99,7 +98,7 @@ export class TrackWorld implements DrivingWorld {
     const episode = this.episodes[row];
     const drawn = this.#pool[rng.integers(this.#pool.length)];
     if (scene !== undefined && !this.#pool.includes(scene)) unknownTrack(scene, this.#pool, this.split);
-    const { track } = sceneOf(scene ?? drawn);
+    const track = trackOf(scene ?? drawn);
     const wide = this.#wideStarts;
     const vertex = rng.integers(track.count);
     const lateralM = wide ? rng.uniform(-2.8, 2.8) : rng.uniform(-0.5, 0.5);
@@ -148,11 +147,10 @@ export class TrackWorld implements DrivingWorld {
 
   draw(row: number, out: Uint8Array, offset: number): void {
     const { car, track } = this.episodes[row];
-    const { map } = sceneOf(track.id);
     viewScratch.xM = car.xM;
     viewScratch.yM = car.yM;
     viewScratch.yawRad = car.yawRad;
-    drawGround(map, viewScratch, out, offset);
+    drawGround(mapOf(track), viewScratch, out, offset);
     canvas.data = out;
     canvas.offset = offset;
     drawCar(canvas, ego, egoLook);
@@ -173,7 +171,7 @@ export class TrackWorld implements DrivingWorld {
     const episode = this.episodes[row];
     Object.assign(episode.car, from.car);
     Object.assign(episode.place, from.place);
-    episode.track = sceneOf(from.trackId).track;
+    episode.track = trackOf(from.trackId);
     episode.progressM = from.progressM;
     episode.crashed = from.crashed;
   }

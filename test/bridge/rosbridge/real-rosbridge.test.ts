@@ -63,7 +63,7 @@ describe.skipIf(url === "")("a real rosbridge (needs REVERIE_ROSBRIDGE_URL and p
       },
     });
     closing.push(() => guard.close());
-    const [env, watcher] = [await connectWhenUp(guard), await connectWhenUp(guard)];
+    const [env, watcher] = [await guard.connect(), await guard.connect()];
     const first = await env.reset();
     expect(numbers(first.observations.frame).slice(0, 3)).toEqual([0, 0, 200]);
     let batch = await env.step(float32([2, -0.25], [1, 2]));
@@ -83,17 +83,4 @@ describe.skipIf(url === "")("a real rosbridge (needs REVERIE_ROSBRIDGE_URL and p
 
 function numbers({ data }: NdArray): number[] {
   return Array.from(data as Float32Array);
-}
-
-async function connectWhenUp(
-  guard: Awaited<ReturnType<typeof openRobot>>,
-): Promise<Awaited<ReturnType<typeof guard.connect>>> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await guard.connect();
-    } catch (error) {
-      if (attempt > 50) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
 }

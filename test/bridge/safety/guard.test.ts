@@ -8,7 +8,9 @@ import { float32 } from "../../../src/core/ndarray.ts";
 import { decodeMap, encode } from "../../../src/bridge/codec.ts";
 import { operatorMessage } from "../../../src/bridge/safety/messages.ts";
 import type { RobotMessage } from "../../../src/bridge/safety/protocol.ts";
-import { guardRig } from "./rig.ts";
+import { Guard } from "../../../src/bridge/safety/guard.ts";
+import { parseSafety } from "../../../src/bridge/safety/channels.ts";
+import { FakeClock, FakeDevice, description, guardRig } from "./rig.ts";
 
 describe("an operator", () => {
   it("is told the channels, the lease and its epoch before anything else", () => {
@@ -240,6 +242,19 @@ describe("observations", () => {
 });
 
 describe("the device", () => {
+  it("is waited for: an operator that comes first is greeted when the robot is there", () => {
+    const clock = new FakeClock();
+    const device = new FakeDevice(clock);
+    const config = parseSafety({ channels: [{ name: "speedMps", kind: "velocity", velocity: 2 }] });
+    const guard = new Guard({ config, device, clock, listener: { event: () => undefined } });
+    const received: RobotMessage[] = [];
+    const side = guard.attach({ send: (message) => received.push(message), close: () => undefined });
+    side.receive({ op: "hello", protocol: 1 });
+    expect(received).toEqual([]);
+    device.events?.up(description);
+    expect(received[0]).toMatchObject({ op: "welcome", device: { name: "fake" } });
+  });
+
   it("whose channels are others is never driven", () => {
     const { device, clock, events, operator } = guardRig({}, { channels: ["steer"] });
     clock.advance(100);

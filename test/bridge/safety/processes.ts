@@ -95,7 +95,7 @@ export async function end(child: ChildProcess): Promise<void> {
 }
 
 /** Wait until `holds`, looking every few milliseconds. */
-export async function until(holds: () => boolean, timeoutMs = 10_000): Promise<void> {
+export async function until(holds: () => boolean, timeoutMs = 20_000): Promise<void> {
   for (const deadline = now() + timeoutMs; !holds();) {
     if (now() > deadline) throw new Error(`not within ${timeoutMs} ms`);
     await new Promise((resolve) => setTimeout(resolve, 2));

@@ -36,7 +36,6 @@ async function robotOf(rateHz: number) {
   closing.push(() => car.close());
   const robot = await openRobot({ safety, device: { kind: "websocket", url: car.url } });
   closing.push(() => robot.close());
-  await new Promise((resolve) => setTimeout(resolve, 100));
   const env = await robot.connect();
   closing.push(() => env.close());
   return { car, env };

@@ -1,5 +1,6 @@
 /** @file A robot's onboard computer as a process: the guard in front of the motor, a gate for operators, a busy main thread. */
 
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { openRobot } from "../../../../src/bridge/safety.ts";
@@ -21,8 +22,8 @@ process.stdout.write(`${JSON.stringify({ url: robot.url, raised: robot.raised })
 if (mode === "busy") setInterval(() => occupy(40), 150);
 
 // Commands of a second operator, who lives in this process: what one line on stdin says.
-process.stdin.on("data", (data: Buffer) => {
-  const [command, ms] = data.toString().trim().split(" ");
+createInterface({ input: process.stdin }).on("line", (line) => {
+  const [command, ms] = line.split(" ");
   if (command === "occupy") occupy(Number(ms));
   if (command === "exit") process.exit(0);
   if (command === "drive") void drive(Number(ms));
@@ -33,4 +34,5 @@ async function drive(ms: number): Promise<void> {
   for (const end = Date.now() + ms; Date.now() < end; await sleep(20)) {
     env.act({ dtype: "float32", shape: [1, 1], data: Float32Array.of(1) }, { stepSeconds: 0.1 });
   }
+  await env.close();
 }

@@ -10,7 +10,7 @@ import { makeTaskEnv } from "./task.ts";
 import { Workspace } from "./workspace.ts";
 
 const controls = {
-  actionNames: ["steer", "accelerate"],
+  actionNames: ["steer", "pedal"],
   // Steering left is positive.
   bindings: [
     ["right", "left"],

@@ -36,15 +36,15 @@ export function asPixelEnv(env: DrivingVecEnv): VectorEnv<PixelBatch, NdArray<"f
 /** Numbers in the observation's `state`: speed, yaw rate, steering. */
 export const stateSize = 3;
 
-/** What the two action numbers mean. */
+/** What the two action numbers mean: a steering angle, and a pedal (gas above 0, brake below, each with a scale of its own). */
 export function actionSpecOf(id: DrivingConfig["env"]): ActionSpec {
-  const track = id === "DriveTrack-v0";
+  const steeringRad = id === "DriveTrack-v0" ? 0.42 : 0.22;
   return {
-    names: ["steer", "accelerate"],
-    units: ["rad", "m/s^2"],
+    names: ["steer", "pedal"],
+    units: ["rad", "1"],
     kind: "absolute",
-    low: track ? [-0.42, -6] : [-0.22, -6],
-    high: track ? [0.42, 4] : [0.22, 3],
+    low: [-steeringRad, -1],
+    high: [steeringRad, 1],
     rateHz: 10,
   };
 }

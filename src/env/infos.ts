@@ -19,10 +19,13 @@ export function isEmptyInfos(infos: InfoBatch): boolean {
 /** A column without entries in the form of `like`; `recycled` is used again where it has that form. */
 function emptyColumn(like: InfoColumn, recycled: InfoColumn | undefined): InfoColumn {
   if (recycled !== undefined && sameForm(recycled.values, like.values)) {
-    recycled.mask.data.fill(0);
-    return isNdArray(like.values) || Array.isArray(like.values)
-      ? recycled
-      : { values: {}, mask: recycled.mask };
+    const { values, mask } = recycled;
+    mask.data.fill(0);
+    // Rows that nothing is said of must look the same after a restore as they did before.
+    if (isNdArray(values)) values.data.fill(0 as never);
+    else if (Array.isArray(values)) values.fill(undefined);
+    else return { values: {}, mask };
+    return recycled;
   }
   const mask = zeros("bool", like.mask.shape);
   if (isNdArray(like.values)) return { values: zeros(like.values.dtype, like.values.shape), mask };

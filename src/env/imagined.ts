@@ -11,6 +11,7 @@ import type {
   EnvMetadata,
   Frame,
   InfoBatch,
+  InfoColumn,
   ResetBatch,
   Snapshot,
   StepBatch,
@@ -46,11 +47,11 @@ export interface ImaginedOptions {
 
 type Features = NdArray<"float32">;
 
-/** 1 − p, float32 [N]. */
-function complement(probabilities: Float32Array): Features {
-  const out = zeros("float32", [probabilities.length]);
-  for (let i = 0; i < out.data.length; i++) out.data[i] = 1 - probabilities[i];
-  return out;
+/** An info column of what `of` gives for the stepped rows; 0 in the others. */
+function columnOf(stepped: NdArray<"bool">, of: (row: number) => number): InfoColumn {
+  const values = zeros("float32", stepped.shape);
+  for (let i = 0; i < values.data.length; i++) if (stepped.data[i]) values.data[i] = of(i);
+  return { values, mask: stepped };
 }
 
 /** N dreams stepped together; made by `makeImaginedEnv`. */
@@ -183,14 +184,13 @@ export class ImaginedEnv implements VectorEnv<Features, NdArray<"float32">> {
     else if (this.#elapsed[i] >= horizon || uncertainty > uncertaintyLimit) batch.truncations.data[i] = 1;
   }
 
-  #infosOf(prediction: Prediction, mask: NdArray<"bool">): InfoBatch {
-    const { terminatedProbabilities, uncertainties } = prediction;
+  #infosOf({ terminatedProbabilities, uncertainties }: Prediction, stepped: NdArray<"bool">): InfoBatch {
     const infos = {
-      terminationProbability: { values: terminatedProbabilities, mask },
-      uncertainty: { values: uncertainties, mask },
+      terminationProbability: columnOf(stepped, (i) => terminatedProbabilities.data[i]),
+      uncertainty: columnOf(stepped, (i) => uncertainties.data[i]),
     };
     if (!this.#soft) return infos;
-    return { ...infos, continueProbability: { values: complement(terminatedProbabilities.data), mask } };
+    return { ...infos, continueProbability: columnOf(stepped, (i) => 1 - terminatedProbabilities.data[i]) };
   }
 
   get #soft(): boolean {

@@ -132,7 +132,7 @@ describe("the bootstrap", () => {
   it("brackets the mean, tightly for equal values and wider for scattered ones", () => {
     expect(bootstrapMean([2, 2, 2], Rng.fromSeed(0))).toEqual([2, 2, 2]);
     const rng = Rng.fromSeed(1);
-    const values = Array.from({ length: 100 }, () => rng.normal() as number);
+    const values = Array.from({ length: 100 }, () => rng.normal());
     const [mean, low, high] = bootstrapMean(values, Rng.fromSeed(2));
     expect(low).toBeLessThan(mean);
     expect(high).toBeGreaterThan(mean);

@@ -53,7 +53,7 @@ function timeSlice<D extends "uint8" | "float32">(x: NdArray<D>, from: number, t
   const out = zeros(x.dtype, [batch, to - from, ...rest]);
   for (let b = 0; b < batch; b++) {
     const start = (b * time + from) * width;
-    out.data.set(x.data.subarray(start, start + (to - from) * width) as never, b * (to - from) * width);
+    out.data.set(x.data.subarray(start, start + (to - from) * width), b * (to - from) * width);
   }
   return out;
 }
@@ -296,7 +296,7 @@ describe("start states", () => {
     const ended = new Set(
       replay.episodes
         .filter(({ terminated }) => terminated)
-        .map(({ columns, length }) => (columns.latent as NdArray<"float32">).data[2 * length]),
+        .map(({ columns, length }) => columns.latent.data[2 * length]),
     );
     expect(ended.size).toBeGreaterThan(5);
     for (let b = 0; b < 300; b++) expect(ended.has(latents.data[4 * b + 2])).toBe(false);

@@ -112,7 +112,7 @@ export function replayOf(episodes: readonly LineEpisode[]): LatentReplay {
       action: float32(actions, [actions.length, 1]),
       reward: float32(positions.slice(1)),
     };
-    replay.add({ columns: columns as never, terminated, truncated: !terminated });
+    replay.add({ columns: columns, terminated, truncated: !terminated });
   }
   return replay;
 }
@@ -138,14 +138,15 @@ export const plain: Normalizers = {
   terminalReward: 0,
 };
 
-/** An untrained model: enough for every law that does not speak of accuracy. */
+/** An untrained model: enough for every law that does not speak of accuracy. Its ends are as likely as `logit` says. */
 export function untrained(
   form: DenoiserConfig["form"],
-  over: Partial<LatentModelParts> & { count?: number; seed?: number } = {},
+  over: Partial<LatentModelParts> & { count?: number; logit?: number } = {},
 ): LatentWorldModel {
-  const { count = 1, seed = 0, ...parts } = over;
+  const { count = 1, logit = 0, ...parts } = over;
   const config = parts.config ?? configOf(form);
-  const members = Array.from({ length: count }, (_, i) => initDenoiser(Rng.fromSeed([seed, i]), config));
+  const members = Array.from({ length: count }, (_, i) => initDenoiser(Rng.fromSeed([0, i]), config));
+  for (const { readout } of members) Object.values(readout)[1].bias.data[config.stateSize + 1] = logit;
   return makeLatentWorldModel({
     config,
     members,

@@ -4,7 +4,7 @@ import { asError, fail } from "../core/errors.ts";
 import type { NdArray } from "../core/ndarray.ts";
 import { zeros } from "../core/ndarray.ts";
 import type { Space } from "../core/spaces/space.ts";
-import { cloneArray, cloneBatch, copyRows, emptyLike } from "./batch.ts";
+import { cloneBatch, copyRows, emptyLike } from "./batch.ts";
 import type {
   AutoresetMode,
   EnvMetadata,
@@ -19,6 +19,9 @@ import type {
   VectorResetOptions,
 } from "./env.ts";
 import { cloneInfos, isEmptyInfos, mergeInfos, noInfos } from "./infos.ts";
+import type { Mask } from "./masks.ts";
+import { checkMask } from "./masks.ts";
+import { cloneStep } from "./step-batch.ts";
 
 /** Options of `withAutoreset`. */
 export interface AutoresetOptions {
@@ -31,7 +34,6 @@ export interface AutoresetOptions {
   readonly remake?: () => Promise<VectorEnv>;
 }
 
-type Mask = NdArray<"bool">;
 type Columns = Record<string, InfoColumn>;
 
 const running = 0;
@@ -44,25 +46,6 @@ interface AutoresetState {
   /** Per row: running, ended (waits for its reset) or unstarted (never reset). */
   readonly phase: Uint8Array;
   readonly primitive: Snapshot;
-}
-
-function badMask(got: string): never {
-  return fail({
-    code: "INVALID_SHAPE",
-    what: "the mask does not fit the vector environment",
-    expected: "a bool array of shape [numEnvs] with at least one non-zero entry",
-    got,
-    fix: 'build it with zeros("bool", [env.numEnvs]) and set entries to 1, or leave it out to mean all',
-  });
-}
-
-function checkMask(mask: Mask | undefined, numEnvs: number): void {
-  if (mask === undefined) return;
-  if (mask.dtype !== "bool" || mask.shape.length !== 1 || mask.shape[0] !== numEnvs) {
-    badMask(`${mask.dtype} [${mask.shape.join(", ")}]`);
-  }
-  for (let i = 0; i < numEnvs; i++) if (mask.data[i] !== 0) return;
-  badMask("all zero");
 }
 
 /** A vector env that resets finished sub-environments by one of Gymnasium's modes; made by `withAutoreset`. */
@@ -360,20 +343,7 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
   #handStep(): StepBatch<O> {
     const batch = this.#batch!;
     if (!this.copies) return batch;
-    const space = this.singleObservationSpace;
-    const copied: StepBatch<O> = {
-      observations: cloneBatch(space, batch.observations),
-      rewards: cloneArray(batch.rewards),
-      terminations: cloneArray(batch.terminations),
-      truncations: cloneArray(batch.truncations),
-      infos: cloneInfos(batch.infos),
-      valid: cloneArray(batch.valid),
-    };
-    if (this.mode !== "same-step") return copied;
-    copied.finalObservations = cloneBatch(space, batch.finalObservations!);
-    copied.finalMask = cloneArray(this.#finalMask);
-    copied.finalInfos = cloneInfos(batch.finalInfos ?? noInfos);
-    return copied;
+    return cloneStep(this.singleObservationSpace, batch);
   }
 
   #snapshot(): Snapshot {

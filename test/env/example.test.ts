@@ -17,7 +17,7 @@ test("the single loop and the vector loop run, from one seed alike", async () =>
 test("types flow from the id to observations and actions", async () => {
   const env = make("CartPole-v1");
   expectTypeOf(env.reset().observation).toEqualTypeOf<NdArray<"float32">>();
-  expectTypeOf(env.step).parameter(0).toEqualTypeOf<number>();
+  expectTypeOf(env.actionSpace.sample()).toEqualTypeOf<number>();
   const envs = await makeVec("Pendulum-v1", { numEnvs: 2 });
   const { observations } = await envs.reset({ seed: 0 });
   expectTypeOf(observations).toEqualTypeOf<NdArray<"float32">>();

@@ -21,8 +21,7 @@ import type {
 } from "../env.ts";
 import { isEmptyInfos, noInfos, placeInfos } from "../infos.ts";
 import { seedOf } from "./seeds.ts";
-import type { SharedBatch } from "./shared-batch.ts";
-import { allocateShared, rowsOf, sharedArray } from "./shared-batch.ts";
+import { allocateMemory } from "./shared-memory.ts";
 import type { Outcome } from "./worker-handle.ts";
 import type { SyncState } from "./sync.ts";
 import { readSyncSnapshot } from "./sync.ts";
@@ -55,17 +54,6 @@ function partsOf(numEnvs: number, workers: number): [number, number][] {
   ]);
 }
 
-/** Shared results of a step: rewards and flags. */
-function sharedResults(n: number) {
-  const flags = () => sharedArray("bool", [n]);
-  return {
-    rewards: sharedArray("float64", [n]),
-    terminations: flags(),
-    truncations: flags(),
-    valid: flags(),
-  };
-}
-
 /** See `makeWorkersVectorEnv`. */
 export class WorkersVectorEnv implements VectorEnv<ObservationBatch, unknown> {
   readonly numEnvs: number;
@@ -81,7 +69,7 @@ export class WorkersVectorEnv implements VectorEnv<ObservationBatch, unknown> {
   readonly #options: WorkersOptions;
   readonly #handles: WorkerHandle[];
   readonly #memory: SharedMemory;
-  readonly #actions: SharedBatch;
+  readonly #actions: ObservationBatch;
   readonly #mask: Mask;
   readonly #batch: StepBatch;
   readonly #reset: ResetBatch;
@@ -107,20 +95,16 @@ export class WorkersVectorEnv implements VectorEnv<ObservationBatch, unknown> {
     this.observationSpace = this.singleObservationSpace.batch(n);
     this.actionSpace = this.singleActionSpace.batch(n);
     this.metadata = { ...introduction.metadata, autoreset: "disabled" };
-    const observations = allocateShared(this.singleObservationSpace, n);
-    this.#actions = allocateShared(this.singleActionSpace, n);
-    const results = sharedResults(n);
-    const mask = sharedArray("bool", [n]);
-    this.#memory = { ...results, observations: observations.arrays, actions: this.#actions.arrays, mask };
-    this.#mask = rowsOf(this.#memory.mask);
-    this.#reset = { observations: observations.batch, infos: noInfos };
-    this.#batch = {
-      ...this.#reset,
-      rewards: rowsOf(results.rewards),
-      terminations: rowsOf(results.terminations),
-      truncations: rowsOf(results.truncations),
-      valid: rowsOf(results.valid),
-    };
+    const { memory, batch, actions, mask } = allocateMemory(
+      this.singleObservationSpace,
+      this.singleActionSpace,
+      n,
+    );
+    this.#memory = memory;
+    this.#batch = batch;
+    this.#actions = actions;
+    this.#mask = mask;
+    this.#reset = { observations: batch.observations, infos: noInfos };
     if (!introduction.snapshots) return;
     this.snapshot = () => this.#save();
     this.restore = (snapshot) => this.#load(snapshot);
@@ -154,7 +138,7 @@ export class WorkersVectorEnv implements VectorEnv<ObservationBatch, unknown> {
   async step(actions: unknown, mask?: Mask): Promise<StepBatch> {
     const rows = this.#begin(mask);
     try {
-      copyRows(this.singleActionSpace, this.#actions.batch, actions as ObservationBatch);
+      copyRows(this.singleActionSpace, this.#actions, actions as ObservationBatch);
       if (rows.length < this.#handles.length) this.#silence(rows);
       for (const handle of rows) handle.requestStep();
       const outcomes = await Promise.all(rows.map((handle) => handle.outcome()));

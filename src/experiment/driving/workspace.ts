@@ -56,7 +56,7 @@ export async function encodeInto(
     const latent = await tokenizer.encode(episode.frames);
     const { terminated, truncated, meta } = episode;
     const columns = { latent, state: episode.states, action: episode.actions, reward: episode.rewards };
-    replay.add({ columns: columns as never, terminated, truncated, tag: String(meta.policy) });
+    replay.add({ columns, terminated, truncated, tag: String(meta.policy) });
   }
 }
 

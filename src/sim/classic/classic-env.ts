@@ -62,6 +62,25 @@ export function boundOptions(
   return bounds;
 }
 
+/** The number of a one-element action. @throws NOT_FINITE for NaN, INVALID_SHAPE for another number of elements */
+export function onlyNumber(action: NdArray<"float32" | "float64">): number {
+  if (action.data?.length !== 1) {
+    fail({
+      code: "INVALID_SHAPE",
+      what: "this is no action of one number",
+      expected: "float32 [1]",
+      got: JSON.stringify(action),
+    });
+  }
+  const [value] = action.data;
+  if (!Number.isNaN(value)) return value;
+  return fail({
+    code: "NOT_FINITE",
+    what: "the action is NaN",
+    fix: "look for the NaN in the policy that chose it",
+  });
+}
+
 /** The error of a discrete environment for an action that it does not have. */
 export function refuseAction(action: unknown, space: Space): never {
   return fail({

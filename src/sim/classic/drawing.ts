@@ -74,7 +74,7 @@ export function drawCartPole(canvas: Canvas, position: number, angle: number): v
   polygon(canvas, box({ left: -25, right: 25, bottom: -15, top: 15 }, 0, cart), black);
   polygon(canvas, box({ left: -5, right: 5, bottom: -5, top: scale - 5 }, -angle, hinge), wood);
   disc(canvas, hinge, 5, axle);
-  stroke(canvas, [0, 99.5], [canvas.width, 99.5], { width: 1, color: black });
+  stroke(canvas, [0, 100.5], [canvas.width, 100.5], { width: 1, color: black });
 }
 
 /** Draw Pendulum: `angle` in rad, 0 upright; `effort` in [-1, 1], the torque of the last step. */
@@ -149,7 +149,7 @@ export function drawAcrobot(canvas: Canvas, angle1: number, angle2: number): voi
   const elbow: Point = [centre[0] + Math.sin(angle1) * scale, centre[1] - Math.cos(angle1) * scale];
   const link = { left: 0, right: scale, bottom: -0.1 * scale, top: 0.1 * scale };
   clearCanvas(canvas, white);
-  const line = centre[1] + scale;
+  const line = Math.floor(centre[1] + scale) + 0.5;
   stroke(canvas, [0, line], [canvas.width, line], { width: 1, color: black });
   polygon(canvas, box(link, angle1 - Math.PI / 2, centre), teal);
   disc(canvas, centre, 0.1 * scale, yellow);

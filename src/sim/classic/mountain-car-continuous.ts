@@ -11,7 +11,7 @@ import type { NdArray } from "../../core/ndarray.ts";
 import type { Rng } from "../../core/rng.ts";
 import { Box } from "../../core/spaces/box.ts";
 import type { Canvas } from "../raster.ts";
-import { boundOptions, ClassicEnv } from "./classic-env.ts";
+import { boundOptions, ClassicEnv, onlyNumber } from "./classic-env.ts";
 import { drawMountainCar } from "./drawing.ts";
 import type { MountainCarOptions } from "./mountain-car.ts";
 import { mountainCarObservationSpace, valley } from "./mountain-car.ts";
@@ -49,7 +49,7 @@ export class MountainCarContinuousEnv extends ClassicEnv<NdArray<"float32">> {
   protected advance(action: NdArray<"float32" | "float64">): void {
     const { state } = this;
     const { minPosition, maxPosition, maxSpeed } = valley;
-    const given = action.data[0];
+    const given = onlyNumber(action);
     const force = Math.min(Math.max(given, -1), 1);
     const clipped = force !== given;
     const slope = 0.0025 * Math.cos(this.#narrow ? single(3 * state[0]) : 3 * state[0]);

@@ -12,7 +12,7 @@ import type { Rng } from "../../core/rng.ts";
 import { Box } from "../../core/spaces/box.ts";
 import type { Canvas } from "../raster.ts";
 import type { ClassicOptions } from "./classic-env.ts";
-import { ClassicEnv, numberOption } from "./classic-env.ts";
+import { ClassicEnv, numberOption, onlyNumber } from "./classic-env.ts";
 import { drawPendulum } from "./drawing.ts";
 
 /** Keyword arguments of Pendulum. */
@@ -63,7 +63,7 @@ export class PendulumEnv extends ClassicEnv<NdArray<"float32">> {
     const { state } = this;
     const theta = state[0];
     const speed = state[1];
-    const torque = Math.min(Math.max(action.data[0], -maxTorque), maxTorque);
+    const torque = Math.min(Math.max(onlyNumber(action), -maxTorque), maxTorque);
     const single = action.dtype === "float32";
     const effort = single
       ? Math.fround(Math.fround(0.001) * Math.fround(torque * torque))

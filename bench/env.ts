@@ -46,7 +46,7 @@ const collect = runInNewContext("gc") as () => void;
 function actionsFor(numEnvs: number): NdArray<"int32">[] {
   const rng = Rng.fromSeed(0);
   return Array.from({ length: 64 }, () =>
-    ndarray("int32", [numEnvs], rng.integers(0, 2, { size: numEnvs }).data as Int32Array),
+    ndarray("int32", [numEnvs], rng.integers(0, 2, { size: numEnvs }).data),
   );
 }
 

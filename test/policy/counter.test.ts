@@ -136,6 +136,7 @@ describe("a sampled dream", () => {
     expect(share).toBeGreaterThan(0.22);
     expect(share).toBeLessThan(0.28);
     expect(ends.filter((value) => value === 1).length / ends.length).toBeCloseTo(share, 6);
+    expect(new Set(continues)).toEqual(new Set([0, 1]));
   });
 });
 

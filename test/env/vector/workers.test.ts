@@ -1,5 +1,6 @@
 /** @file Worker threads: the contract, equality with the sync env, and failures that stay where they happen. */
 
+import { readdirSync } from "node:fs";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { ndarray } from "../../../src/core/ndarray.ts";
 import type { AutoresetVectorEnv } from "../../../src/env/autoreset.ts";
@@ -141,6 +142,19 @@ test("a spec that threads cannot find is refused with what to do", async () => {
   await expect(local.makeVec("Local-v0", { mode: "workers" })).rejects.toThrow(
     /NOT_SUPPORTED.*module: import.meta.url/s,
   );
+});
+
+test.skipIf(process.platform !== "linux")("no thread outlives close, not even one that hangs", async () => {
+  const threads = () => readdirSync("/proc/self/task").length;
+  const before = threads();
+  const env = await make("Flaky-v0");
+  await env.reset();
+  expect(threads()).toBeGreaterThan(before);
+  const hanging = env.step(actions(flaky.hang, 0, 0));
+  const closed = env.close();
+  await expect(hanging).rejects.toThrow(/WORKER_FAILED|ENV_CLOSED/);
+  await closed;
+  expect(threads()).toBeLessThanOrEqual(before);
 });
 
 test("close ends the threads, twice is once, and later calls are refused", async () => {

@@ -76,13 +76,15 @@ export class WorkerHandle {
 
   /** Note the end of the thread and wake whoever waits for it. */
   #die(cause: Error): void {
-    if (this.#death !== undefined || this.#closing) return;
-    this.#death = new ReverieError({
-      code: "WORKER_FAILED",
-      what: `${this.#name} died: ${cause.message}`,
-      fix: `reset those sub-environments to start it anew, or make the environment with onFailure: "restart"`,
-      cause,
-    });
+    if (this.#death !== undefined) return;
+    this.#death = this.#closing
+      ? new ReverieError({ code: "ENV_CLOSED", what: `${this.#name} was closed during a call`, cause })
+      : new ReverieError({
+          code: "WORKER_FAILED",
+          what: `${this.#name} died: ${cause.message}`,
+          fix: `reset those sub-environments to start it anew, or make the environment with onFailure: "restart"`,
+          cause,
+        });
     Atomics.store(this.#control, word.done, this.#requested);
     Atomics.notify(this.#control, word.done);
   }

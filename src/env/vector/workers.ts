@@ -143,7 +143,7 @@ export class WorkersVectorEnv implements VectorEnv<ObservationBatch, unknown> {
       for (const handle of rows) handle.requestStep();
       const outcomes = await Promise.all(rows.map((handle) => handle.outcome()));
       await this.#bury(rows, outcomes);
-      this.#judge(outcomes, this.#options.onFailure ?? "throw");
+      this.#judge(outcomes, this.#closed ? "throw" : (this.#options.onFailure ?? "throw"));
       this.#batch.infos = this.#infosOf(rows, outcomes);
       return this.#batch;
     } finally {
@@ -192,7 +192,7 @@ export class WorkersVectorEnv implements VectorEnv<ObservationBatch, unknown> {
   /** Rows of dead workers are truncated; "restart" starts them anew. */
   async #bury(rows: readonly WorkerHandle[], outcomes: readonly Outcome[]): Promise<void> {
     const dead = rows.filter((_, k) => outcomes[k].died !== undefined);
-    if (dead.length === 0 || this.#options.onFailure !== "restart") return;
+    if (dead.length === 0 || this.#closed || this.#options.onFailure !== "restart") return;
     const { rewards, terminations, truncations, valid } = this.#batch;
     for (const { start, end } of dead) {
       rewards.data.fill(0, start, end);

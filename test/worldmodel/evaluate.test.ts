@@ -5,7 +5,7 @@ import { Rng } from "../../src/core/rng.ts";
 import { crashCalibration, type CrashCalibration } from "../../src/worldmodel/calibration.ts";
 import { bootstrapMean, openLoopScores, type HorizonScore } from "../../src/worldmodel/evaluate.ts";
 import type { LatentWorldModel } from "../../src/worldmodel/latent-model.ts";
-import { framesOf, lineModel, play, randomEpisodes, replayOf, type LineFaults } from "./line-world.ts";
+import { EDGE, framesOf, lineModel, play, randomEpisodes, replayOf, type LineFaults } from "./line-world.ts";
 
 /** Positions on whole pixels, so that a perfect model is perfect to the bit. */
 const episodes = [
@@ -94,7 +94,7 @@ describe("crash calibration", () => {
     expect(deaf["4-8"].probability).toBe(0);
   });
 
-  it("counts a crash that is foreseen two steps late, and none later", async () => {
+  it("holds the last action and counts a crash that is foreseen two steps late, and none later", async () => {
     const delayed = (steps: number): LatentWorldModel => {
       const model = lineModel();
       const slow: LatentWorldModel = {
@@ -123,6 +123,7 @@ describe("crash calibration", () => {
     const crashes = replayOf(
       Array.from({ length: 10 }, (_, i) => play(0, new Array(40).fill(0.2 + 0.02 * i))),
     );
+    expect((await of(lineModel({ edge: EDGE + 0.2 }), crashes))["4-8"].probability).toBe(1);
     expect((await of(delayed(2), crashes))["4-8"].probability).toBe(1);
     expect((await of(delayed(3), crashes))["4-8"].probability).toBe(0);
   });

@@ -204,6 +204,8 @@ export interface LineFaults {
   readonly ignoresActions?: boolean;
   readonly neverEnds?: boolean;
   readonly alwaysEnds?: boolean;
+  /** Where it believes that the task ends. */
+  readonly edge?: number;
 }
 
 /** The line itself as a world model, or a broken one. */
@@ -237,7 +239,9 @@ export function lineModel(faults: LineFaults = {}): LatentWorldModel {
       ),
     async step(state, actions) {
       const next = state.x.data.map((x, i) => (faults.ignoresActions ? x : x + MOVE * actions.data[i]));
-      const ends = next.map((x) => (faults.alwaysEnds || (!faults.neverEnds && Math.abs(x) > EDGE) ? 1 : 0));
+      const ends = next.map((x) =>
+        faults.alwaysEnds || (!faults.neverEnds && Math.abs(x) > (faults.edge ?? EDGE)) ? 1 : 0,
+      );
       return {
         state: { x: { ...state.x, data: next } },
         rewards: float32(next),

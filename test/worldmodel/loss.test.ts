@@ -127,7 +127,7 @@ describe("the window loss", () => {
   });
 });
 
-describe.each(["deterministic", "flow"] as const)("what lies behind an end, in the %s form", (form) => {
+describe.each(["deterministic", "flow"] as const)("a step of a window, in the %s form", (form) => {
   const rng = Rng.fromSeed(3);
   const drawn = (shape: number[]): NdArray<"float32"> => {
     const out = zeros("float32", shape);
@@ -153,16 +153,27 @@ describe.each(["deterministic", "flow"] as const)("what lies behind an end, in t
     batch.actions.data[row * (context + horizon - 1) + context - 1 + step] = 0.77;
   };
 
-  it("changes no term by a single bit", async () => {
+  it("behind an end changes no term by a single bit", async () => {
     const behind = structuredClone(whole);
     at(behind, 0, 2);
     expect(await evaluate(behind)).toEqual(await evaluate(whole));
   });
 
-  it("while the same change before it does", async () => {
+  it("before an end does", async () => {
     const before = structuredClone(whole);
     at(before, 1, 2);
     const [a, b] = [await evaluate(before), await evaluate(whole)];
     for (const name of ["latent", "state", "reward"] as const) expect(a[name]).not.toBe(b[name]);
+  });
+
+  it("is told from what the model made of it: the true next latent moves the latent's term alone", async () => {
+    const other = structuredClone(whole);
+    other.latents.data[2 * (context + horizon - 1)] += 5;
+    other.mask.data[2] = 1;
+    const reference = structuredClone(whole);
+    reference.mask.data[2] = 1;
+    const [a, b] = [await evaluate(other), await evaluate(reference)];
+    expect(a.latent).not.toBe(b.latent);
+    for (const name of ["state", "reward", "termination"] as const) expect(a[name]).toBe(b[name]);
   });
 });

@@ -24,6 +24,7 @@ export interface SpriteLook {
 
 /** Ego's red and the others' blue. */
 export const egoLook: SpriteLook = { lengthM: 4.4, widthM: 2, body: [226, 40, 46], glass: [52, 18, 24] };
+export const egoInTrafficLook: SpriteLook = { ...egoLook, lengthM: 4.8, widthM: 2.1 };
 export const trafficLook: SpriteLook = {
   lengthM: 4.8,
   widthM: 2.1,
@@ -50,16 +51,17 @@ function fillOutline(canvas: Canvas, pose: SpritePose, outline: readonly number[
     points.xy[i + 1] = pose.row - forward * cos + left * sin;
   }
   points.count = outline.length / 2;
-  fillPolygon(canvas, points, style.color);
+  fillPolygon(canvas, points, style.color, style.alpha);
 }
 
 interface FillStyle {
   lengthM: number;
   widthM: number;
   color: Rgb;
+  alpha: number;
 }
 
-const style: FillStyle = { lengthM: 0, widthM: 0, color: [0, 0, 0] };
+const style: FillStyle = { lengthM: 0, widthM: 0, color: [0, 0, 0], alpha: 1 };
 
 /** Draw one car. */
 export function drawCar(canvas: Canvas, pose: SpritePose, look: SpriteLook): void {
@@ -70,6 +72,40 @@ export function drawCar(canvas: Canvas, pose: SpritePose, look: SpriteLook): voi
   style.color = look.glass;
   fillOutline(canvas, pose, windshield, style);
   fillOutline(canvas, pose, rearWindow, style);
+}
+
+const sideWindows = [0.02, 0.86, -0.5, 0.86, -0.46, 0.74, 0.04, 0.74];
+const headlight = [1, 0.56, 0.99, 0.84, 0.87, 0.9, 0.9, 0.52];
+const tailLight = [-0.93, 0.94, -0.99, 0.8, -1, 0.5, -0.95, 0.5];
+const shadowColor: Rgb = [12, 16, 20];
+const headlightColor: Rgb = [255, 246, 214];
+const tailLightColor: Rgb = [120, 8, 16];
+const shadowM = 0.22;
+
+function mirrored(outline: readonly number[]): readonly number[] {
+  return outline.map((value, i) => (i % 2 === 0 ? value : -value));
+}
+
+/** Draw one car for a large picture: with a shadow, lights and side windows, which 0.5 m per pixel cannot show. */
+export function drawDetailedCar(canvas: Canvas, pose: SpritePose, look: SpriteLook): void {
+  const cast = shadowM * pose.pixelsPerMetre;
+  const size = { lengthM: look.lengthM, widthM: look.widthM, alpha: 1 };
+  for (const [reach, alpha] of [
+    [1.6, 0.14],
+    [1, 0.2],
+  ]) {
+    const under = { ...pose, column: pose.column + cast * reach, row: pose.row + cast * reach };
+    fillOutline(canvas, under, bodyOutline, { ...size, color: shadowColor, alpha });
+  }
+  drawCar(canvas, pose, look);
+  for (const [outline, color] of [
+    [sideWindows, look.glass],
+    [headlight, headlightColor],
+    [tailLight, tailLightColor],
+  ] as const) {
+    fillOutline(canvas, pose, outline, { ...size, color });
+    fillOutline(canvas, pose, mirrored(outline), { ...size, color });
+  }
 }
 
 const barTop = frameSide - 3;

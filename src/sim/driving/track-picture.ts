@@ -4,7 +4,7 @@ import type { Frame } from "../../env/env.ts";
 import { makeCanvas } from "../raster.ts";
 import { frameSide, metresPerPixel } from "./bird-view.ts";
 import { paintGrass } from "./paint.ts";
-import { drawCar, egoLook } from "./sprites.ts";
+import { drawDetailedCar, egoLook } from "./sprites.ts";
 import { paintRoad } from "./track-map.ts";
 import { projectAnywhere, projectNear } from "./track.ts";
 import type { TrackEpisode } from "./track-episode.ts";
@@ -34,6 +34,6 @@ export function pictureOfTrack(episode: TrackEpisode, egoRow: number, side: numb
     }
   }
   const scale = 1 / metres;
-  drawCar(canvas, { column: side / 2, row: egoPixel, headingRad: 0, pixelsPerMetre: scale }, egoLook);
+  drawDetailedCar(canvas, { column: side / 2, row: egoPixel, headingRad: 0, pixelsPerMetre: scale }, egoLook);
   return { dtype: "uint8", shape: [side, side, 3], data: canvas.data };
 }

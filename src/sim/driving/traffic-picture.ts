@@ -6,7 +6,7 @@ import { frameSide, metresPerPixel } from "./bird-view.ts";
 import { paintGrass } from "./paint.ts";
 import { paintLanes } from "./road-view.ts";
 import { placeOnRoad } from "./road.ts";
-import { drawCar, egoLook, trafficLook } from "./sprites.ts";
+import { drawDetailedCar, egoInTrafficLook, trafficLook } from "./sprites.ts";
 import type { TrafficEpisode } from "./traffic-episode.ts";
 import { vehiclePose } from "./traffic.ts";
 
@@ -40,8 +40,16 @@ export function pictureOfTraffic(episode: TrafficEpisode, egoRow: number, side: 
     const right = (pose.xM - car.xM) * sin - (pose.yM - car.yM) * cos;
     const column = side / 2 + right * pixelsPerMetre;
     const row = egoPixel - forward * pixelsPerMetre;
-    drawCar(canvas, { column, row, headingRad: pose.yawRad - car.yawRad, pixelsPerMetre }, trafficLook);
+    drawDetailedCar(
+      canvas,
+      { column, row, headingRad: pose.yawRad - car.yawRad, pixelsPerMetre },
+      trafficLook,
+    );
   }
-  drawCar(canvas, { column: side / 2, row: egoPixel, headingRad: 0, pixelsPerMetre }, egoLook);
+  drawDetailedCar(
+    canvas,
+    { column: side / 2, row: egoPixel, headingRad: 0, pixelsPerMetre },
+    egoInTrafficLook,
+  );
   return { dtype: "uint8", shape: [side, side, 3], data: canvas.data };
 }

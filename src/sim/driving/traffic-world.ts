@@ -12,7 +12,7 @@ import { boxesOverlap } from "./collision.ts";
 import { drawRoad } from "./road-view.ts";
 import { drawShape, laneCount, laneMiddle, poseOnRoad, shapeRoad } from "./road.ts";
 import type { Pose, RoadPlace, RoadShape } from "./road.ts";
-import { drawCar, egoLook, egoPose, trafficLook } from "./sprites.ts";
+import { drawCar, egoInTrafficLook, egoPose, trafficLook } from "./sprites.ts";
 import { lateralErrorOf, locate, makeEpisode, timeToLeader } from "./traffic-episode.ts";
 import type { TrafficEpisode } from "./traffic-episode.ts";
 import { populate, stepTraffic, vehicleLengthM, vehiclePose, vehicleWidthM } from "./traffic.ts";
@@ -151,7 +151,7 @@ export class TrafficWorld implements DrivingWorld {
       sprite.headingRad = pose.yawRad - car.yawRad;
       drawCar(canvas, sprite, trafficLook);
     }
-    drawCar(canvas, ego, egoLook);
+    drawCar(canvas, ego, egoInTrafficLook);
   }
 
   picture(row: number, side: number): Frame {

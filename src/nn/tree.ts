@@ -1,6 +1,6 @@
 /** @file Named parameter trees: plain nested records whose leaves are arrays or tensors. */
 
-import { isNdArray, sizeOf, zeros, type NdArray } from "../core/ndarray.ts";
+import type { NdArray } from "../core/ndarray.ts";
 import { fail } from "../core/errors.ts";
 
 /** A nested record with leaves `L`. */
@@ -63,13 +63,6 @@ export function mapTree<T>(tree: T, fn: (leaf: never, name: string) => unknown):
   return unflattenLike(tree, mapped);
 }
 
-/** Number of parameters of a host tree. */
-export function countParams(tree: unknown): number {
-  let total = 0;
-  for (const leaf of flattenTree<NdArray>(tree).values()) total += sizeOf(leaf.shape);
-  return total;
-}
-
 /** Deep copy of a host tree; shares nothing (donated buffers are overwritten by later steps). */
 export function copyTree<T>(tree: T): T {
   return mapTree(tree, (leaf: NdArray) => ({
@@ -77,18 +70,4 @@ export function copyTree<T>(tree: T): T {
     shape: [...leaf.shape],
     data: leaf.data.slice(),
   }));
-}
-
-/** Zeros of the same shapes. */
-export function zerosLikeTree<T>(tree: T): T {
-  return mapTree(tree, (leaf: NdArray) => zeros("float32", leaf.shape));
-}
-
-/** Is every number of every leaf finite? Returns the first offending name. */
-export function firstNonFinite(tree: unknown): string | undefined {
-  for (const [name, leaf] of flattenTree<NdArray>(tree)) {
-    if (!isNdArray(leaf) || !(leaf.data instanceof Float32Array)) continue;
-    for (const value of leaf.data) if (!Number.isFinite(value)) return name;
-  }
-  return undefined;
 }

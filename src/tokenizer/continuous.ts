@@ -84,7 +84,7 @@ export function initContinuous(rng: Rng, config: ContinuousConfig): ContinuousPa
 }
 
 /** uint8 frames [B, H, W, 3] to patches in [-1, 1]. */
-export function framePatches(frames: Tensor, patch: number): Tensor {
+function framePatches(frames: Tensor, patch: number): Tensor {
   return patchify(tf.sub(tf.mul(tf.cast(frames, "float32"), 2 / 255), 1), patch);
 }
 

@@ -101,7 +101,7 @@ function stackChannels(latents: Tensor, config: DenoiserConfig): Tensor {
 }
 
 /** Last row of the time axis of x [B, K, D]. */
-export function lastFrame(x: Tensor): Tensor {
+function lastFrame(x: Tensor): Tensor {
   const [batch, frames, width] = x.shape as [number, number, number];
   return tf.reshape(tf.slice(x, [0, frames - 1, 0], [batch, 1, width]), [batch, width]);
 }

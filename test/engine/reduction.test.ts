@@ -42,6 +42,17 @@ describe("reductions", () => {
     }
   });
 
+  it("over many leading rows stay exact to rounding", async () => {
+    const random = makeRandom(17);
+    await compare("rows", (x) => tf.sum(x, [0, 1]), [floats(random, [30, 40, 5], [0, 100])], {
+      tolerance: 1e-5,
+    });
+    await compare("too many rows", (x) => tf.sum(x, 0), [floats(random, [20_000, 2], [0, 1])], {
+      tolerance: 1e-5,
+    });
+    await compare("zero size", (x) => tf.sum(x, 0), [floats(random, [0, 3])], { gradients: false });
+  });
+
   it("of ints and bools keep their dtypes", async () => {
     const random = makeRandom(12);
     for (const op of [tf.sum, tf.max, tf.min, tf.prod] as Reduction[]) {

@@ -1,5 +1,6 @@
 /** @file Reductions, soft-max, running sums, and arg-reductions. */
 
+import { sizeOf } from "../../core/ndarray.ts";
 import { int, ints } from "../graph.ts";
 import type { Graph, Value } from "../graph.ts";
 import { axesOf, axisOf } from "./call.ts";
@@ -9,6 +10,29 @@ import { concat, reshape, split } from "./shape.ts";
 
 function keptShape(shape: readonly number[], axes: readonly number[]): number[] {
   return shape.map((axis, i) => (axes.includes(i) ? 1 : axis));
+}
+
+/** Beyond this many rows, adding them up one after the other in float32 would cost accuracy. */
+const MAX_ROWS_BY_PRODUCT = 16_384;
+
+/**
+ * A sum over the leading axes as a product with a row of ones: two to three times faster than ONNX Runtime's reduction,
+ * and the form of every bias's and gain's gradient. Undefined where it does not apply.
+ */
+function leadingSum(
+  graph: Graph,
+  x: Value,
+  axes: readonly number[],
+  shape: readonly number[],
+): Value | undefined {
+  const rows = sizeOf(x.shape.slice(0, axes.length));
+  const isLeading = axes.every((axis, i) => axis === i) && axes.length < x.shape.length;
+  if (!isLeading || x.dtype !== "float32" || rows === 0 || rows > MAX_ROWS_BY_PRODUCT) return undefined;
+  const width = sizeOf(x.shape) / rows;
+  if (width === 1) return undefined;
+  const ones = graph.uniform({ dtype: x.dtype, shape: [1, rows] }, 1);
+  const flat = reshape(graph, x, [rows, width]);
+  return reshape(graph, graph.op("MatMul", [ones, flat], { dtype: x.dtype, shape: [1, width] }), shape);
 }
 
 /** Reduce over `axes`; the axes are dropped from the shape unless `keepDims`. */
@@ -25,6 +49,8 @@ export function reduce(
     const count = axes.reduce((product, axis) => product * x.shape[axis], 1);
     return graph.uniform({ dtype: x.dtype, shape }, x.uniform * count);
   }
+  const product = op === "ReduceSum" ? leadingSum(graph, x, axes, shape) : undefined;
+  if (product !== undefined) return product;
   const keepdims = int(keepDims ? 1 : 0);
   // Operator set 17: only ReduceSum takes its axes as an input.
   return op === "ReduceSum"

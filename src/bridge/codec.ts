@@ -5,7 +5,15 @@ import { isNdArray, sizeOf, type NdArray } from "../core/ndarray.ts";
 import { defaultLimits, type DecodeLimits } from "./limits.ts";
 import { bytesOf, numberToHalf, numpyNames } from "./wire/dtypes.ts";
 import { MsgpackReader } from "./wire/reader.ts";
-import { Float, Half, NumpyScalar, type WireMap, type WireValue } from "./wire/values.ts";
+import {
+  Float,
+  Half,
+  isPlainPrototype,
+  isWireMap,
+  NumpyScalar,
+  type WireMap,
+  type WireValue,
+} from "./wire/values.ts";
 import { MsgpackWriter } from "./wire/writer.ts";
 
 export { Float, Half, isWireMap, NumpyScalar, type WireMap, type WireValue } from "./wire/values.ts";
@@ -42,6 +50,25 @@ export interface DecodeOptions {
 export function encode(value: WireValue): Buffer<ArrayBuffer> {
   try {
     write(value, 0);
+    return writer.finish();
+  } catch (error) {
+    writer.clear();
+    throw error;
+  }
+}
+
+/**
+ * Encode one map of the entries of `first` and then of `second`, without building it. An entry of `first` that `second`
+ * names too is left out.
+ * @throws INVALID_ARGUMENT as `encode`
+ */
+export function encodeBoth(first: WireMap, second: WireMap): Buffer<ArrayBuffer> {
+  try {
+    let count = countEntries(second);
+    for (const key of Object.keys(first)) if (first[key] !== undefined && !(key in second)) count++;
+    writer.mapHeader(count);
+    writeEntries(first, 0, second);
+    writeEntries(second, 0);
     return writer.finish();
   } catch (error) {
     writer.clear();
@@ -90,14 +117,21 @@ export function decode(bytes: Uint8Array, options: DecodeOptions = {}): WireValu
 /** Decode a message that must be a map with text keys. @throws PROTOCOL otherwise */
 export function decodeMap(bytes: Uint8Array, options: DecodeOptions = {}): WireMap {
   const value = decode(bytes, options);
-  if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === null)
-    return value as WireMap;
+  if (isWireMap(value)) return value;
   return fail({
     code: "PROTOCOL",
     what: "message is not a map",
     expected: "a map with text keys",
     got: typeof value,
   });
+}
+
+/**
+ * Only the entries of a message named in `wanted`. Whoever reads the rest must decode it: its text, arrays and repeated
+ * keys have not been looked at. @throws PROTOCOL for wanted entries, lengths, depth and counts, as `decode`
+ */
+export function skimMap(bytes: Uint8Array, wanted: ReadonlySet<string>, limits: DecodeLimits): WireMap {
+  return new MsgpackReader(bytes, limits, { exact: false }).skim(wanted);
 }
 
 function write(value: WireValue, depth: number): void {
@@ -119,9 +153,7 @@ function writeObject(value: WireValue & object, depth: number): void {
   if (isNdArray(value)) return writeArray(value);
   if (value instanceof Half) return writeHalf(value);
   if (value instanceof NumpyScalar) return writeScalar(value);
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== null && prototype !== Object.prototype)
-    noForm(`an instance of ${value.constructor.name}`);
+  if (!isPlainPrototype(Object.getPrototypeOf(value))) noForm(`an instance of ${value.constructor.name}`);
   writeMap(value as WireMap, depth);
 }
 
@@ -141,18 +173,23 @@ function writeList(values: readonly WireValue[], depth: number): void {
 }
 
 function writeMap(map: WireMap, depth: number): void {
-  let count = 0;
-  for (const key of Object.keys(map)) if (map[key] !== undefined) count++;
-  writer.mapHeader(count);
+  writer.mapHeader(countEntries(map));
   writeEntries(map, depth);
 }
 
-function writeEntries(map: WireMap, depth: number): number {
+function countEntries(map: WireMap): number {
+  let count = 0;
+  for (const key of Object.keys(map)) if (map[key] !== undefined) count++;
+  return count;
+}
+
+function writeEntries(map: WireMap, depth: number, without?: WireMap): number {
   let count = 0;
   for (const key of Object.keys(map)) {
-    if (map[key] === undefined) continue;
+    const value = map[key];
+    if (value === undefined || (without !== undefined && key in without)) continue;
     writer.string(key);
-    write(map[key], depth + 1);
+    write(value, depth + 1);
     count++;
   }
   return count;

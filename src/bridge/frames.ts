@@ -89,7 +89,8 @@ function isCoded(value: WireValue): value is WireMap {
   return isWireMap(value) && value.__img__ === true;
 }
 
-function holdsCodedFrame(value: WireValue): boolean {
+/** Is there a coded frame somewhere in `value`? */
+export function holdsCodedFrame(value: WireValue): boolean {
   if (Array.isArray(value)) return (value as WireValue[]).some(holdsCodedFrame);
   return isWireMap(value) && (value.__img__ === true || Object.values(value).some(holdsCodedFrame));
 }

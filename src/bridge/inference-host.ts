@@ -1,9 +1,8 @@
 /** @file Inference in a worker thread: started, watched, restarted, and never in the way of a socket. */
 
 import { fail } from "../core/errors.ts";
-import { isNdArray } from "../core/ndarray.ts";
-import type { WireMap, WireValue } from "./codec.ts";
-import type { Inference, InferenceBatch, InferenceRequest } from "./inference.ts";
+import type { WireMap } from "./codec.ts";
+import type { Inference, InferenceBatch, InferenceItem } from "./inference.ts";
 import type { ModuleFactory } from "./server/worker-body.ts";
 import { WorkerCalls } from "./server/worker-calls.ts";
 
@@ -15,7 +14,7 @@ export interface InferenceOptions extends ModuleFactory {
   readonly onFailure?: (message: string) => void;
 }
 
-type Calls = WorkerCalls<readonly InferenceRequest[], InferenceBatch, string>;
+type Calls = WorkerCalls<readonly InferenceItem[], InferenceBatch, string>;
 
 const firstRestartMs = 250;
 const lastRestartMs = 10_000;
@@ -53,21 +52,24 @@ export class WorkerInference implements Inference {
     void calls.ended.then((reason) => this.failed(calls, reason));
   }
 
-  async infer(requests: readonly InferenceRequest[]): Promise<InferenceBatch> {
+  async infer(items: readonly InferenceItem[]): Promise<InferenceBatch> {
     const { calls, trouble } = this;
-    if (calls === undefined || trouble !== undefined) return failure(requests.length, trouble ?? "closed");
+    if (calls === undefined || trouble !== undefined) return failure(items.length, trouble ?? "closed");
     const timer = setTimeout(
       () => void calls.terminate("inference took longer than its timeout"),
       this.options.timeoutMs ?? 120_000,
     );
     try {
-      const batch = await calls.call(requests, buffersOf(requests));
+      const batch = await calls.call(
+        items,
+        items.map(({ bytes }) => bytes.buffer),
+      );
       this.restartMs = firstRestartMs;
       return batch;
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       this.failed(calls, message);
-      return failure(requests.length, `inference worker failed: ${message}`);
+      return failure(items.length, `inference worker failed: ${message}`);
     } finally {
       clearTimeout(timer);
     }
@@ -120,17 +122,4 @@ function failure(size: number, message: string): InferenceBatch {
     results: Array.from({ length: size }, () => ({ error: { code: "WORKER_FAILED", message } })),
     inferMs: 0,
   };
-}
-
-/** The memory of a batch's messages, to be moved rather than copied. */
-function buffersOf(requests: readonly InferenceRequest[]): ArrayBuffer[] {
-  return [...new Set(requests.flatMap(({ observation }) => memoryOf(observation)))];
-}
-
-/** The buffers behind everything in `value`. */
-export function memoryOf(value: WireValue): ArrayBuffer[] {
-  if (typeof value !== "object" || value === null) return [];
-  if (value instanceof Uint8Array) return [value.buffer as ArrayBuffer];
-  if (isNdArray(value)) return [value.data.buffer as ArrayBuffer];
-  return Object.values(value).flatMap((item) => memoryOf(item as WireValue));
 }

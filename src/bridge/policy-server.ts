@@ -80,7 +80,7 @@ export async function openPolicyServer(options: PolicyServerOptions): Promise<Po
 function makeContext(options: PolicyServerOptions): PolicyContext {
   const { inference, modelId, announce = true, maxBatch = 16, resetReply = "map" } = options;
   const limits = withLimits(options.limits);
-  const batcher = new FairBatcher(inference, maxBatch);
+  const batcher = new FairBatcher(inference, maxBatch, limits);
   const sessions = new SessionTable<PolicySession>({
     limits,
     makeState: () => ({ begins: true, episode: undefined }),

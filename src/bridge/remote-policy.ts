@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { ReverieError } from "../core/errors.ts";
 import { isNdArray, type NdArray } from "../core/ndarray.ts";
 import { Link, type LinkOptions } from "./client/link.ts";
-import { isWireMap, type WireMap, type WireValue } from "./codec.ts";
+import { encodeBoth, isWireMap, type WireMap, type WireValue } from "./codec.ts";
 import { NewestWins } from "./wire/credits.ts";
 
 /** Options of a connection to a policy server. */
@@ -37,7 +37,11 @@ export interface PolicyReply {
 
 interface Outstanding {
   readonly observedMs: number;
-  readonly settle?: (outcome: PolicyReply | ReverieError) => void;
+  /** Whom to tell; an `offer` has nobody waiting. */
+  readonly settle?: {
+    readonly resolve: (reply: PolicyReply) => void;
+    readonly reject: (error: ReverieError) => void;
+  };
 }
 
 interface Superset {
@@ -57,6 +61,7 @@ export class RemotePolicy {
   private nextSeq = 0;
   private epoch = 0;
   private episode = 0;
+  private timer: NodeJS.Timeout | undefined;
   private failure: ReverieError | undefined;
   private readonly openers: ((error: ReverieError | undefined) => void)[] = [];
 
@@ -102,17 +107,9 @@ export class RemotePolicy {
    * @throws TIMEOUT when the reply is late (it will be ignored), CONNECTION_LOST, or the server's error
    */
   infer(observation: WireMap): Promise<PolicyReply> {
-    const { timeoutMs = 1000 } = this.options;
     return new Promise((resolve, reject) => {
-      const observedMs = performance.now();
-      let timer: NodeJS.Timeout | undefined;
-      const settle = (outcome: PolicyReply | ReverieError): void => {
-        clearTimeout(timer);
-        if (outcome instanceof ReverieError) reject(outcome);
-        else resolve(outcome);
-      };
-      const seq = this.post(observation, { observedMs, settle });
-      if (this.outstanding.has(seq)) timer = setTimeout(() => this.expire(seq), timeoutMs);
+      this.post(observation, { observedMs: performance.now(), settle: { resolve, reject } });
+      this.guard(this.options.timeoutMs ?? 1000);
     });
   }
 
@@ -138,23 +135,31 @@ export class RemotePolicy {
     this.link.close();
     this.failure ??= this.error("CONNECTION_LOST", "closed by this side");
     this.abandon(this.failure);
+    clearTimeout(this.timer);
   }
 
-  private post(observation: WireMap, outstanding: Outstanding): number {
+  private post(observation: WireMap, outstanding: Outstanding): void {
     const seq = this.nextSeq++;
-    if (this.failure !== undefined) {
-      outstanding.settle?.(this.failure);
-      return seq;
-    }
+    if (this.failure !== undefined) return outstanding.settle?.reject(this.failure);
     this.outstanding.set(seq, outstanding);
-    const control =
-      this.superset === undefined
-        ? {}
-        : { session_id: this.sessionId, episode: this.episode, seq, t_mono: outstanding.observedMs };
-    if (!this.link.send({ ...observation, ...control })) {
+    const { superset, sessionId: session_id, episode } = this;
+    const control = { session_id, episode, seq, t_mono: outstanding.observedMs };
+    if (!this.link.send(superset === undefined ? observation : encodeBoth(observation, control)))
       this.fail(seq, this.error("CONNECTION_LOST", "not connected"));
-    }
-    return seq;
+  }
+
+  /** One timer for all deadlines: it looks after the oldest question, and goes on while there are others. */
+  private guard(timeoutMs: number, afterMs: number = timeoutMs): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      const nowMs = performance.now();
+      for (const [seq, { observedMs, settle }] of this.outstanding) {
+        if (settle === undefined) continue;
+        const leftMs = observedMs + timeoutMs - nowMs;
+        if (leftMs > 0) return this.guard(timeoutMs, leftMs);
+        this.expire(seq);
+      }
+    }, afterMs);
   }
 
   private opened(greeting: WireMap): void {
@@ -191,17 +196,17 @@ export class RemotePolicy {
     const outstanding = this.outstanding.get(seq);
     this.settleUpTo(seq);
     if (outstanding === undefined) return;
+    const { settle, observedMs } = outstanding;
     const { actions } = message;
     if (!isNdArray(actions)) {
       const error = this.error("PROTOCOL", "the reply holds no array named actions");
-      if (outstanding.settle === undefined) this.options.onError?.(error);
-      else outstanding.settle(error);
+      if (settle === undefined) this.options.onError?.(error);
+      else settle.reject(error);
       return;
     }
-    const { observedMs } = outstanding;
     const reply = { seq, actions, observedMs, roundTripMs: performance.now() - observedMs, message };
-    if (outstanding.settle === undefined) this.options.onReply?.(reply);
-    else outstanding.settle(reply);
+    if (settle === undefined) this.options.onReply?.(reply);
+    else settle.resolve(reply);
   }
 
   /** A reply to `seq` settles everything older too: the server superseded it. */
@@ -209,8 +214,8 @@ export class RemotePolicy {
     for (const [older, { settle }] of this.outstanding) {
       if (older > seq) break;
       this.outstanding.delete(older);
-      if (older < seq) settle?.(this.error("TIMEOUT", "a newer observation took its place"));
       if (settle === undefined) this.offers.acknowledge();
+      else if (older < seq) settle.reject(this.error("TIMEOUT", "a newer observation took its place"));
     }
   }
 
@@ -231,7 +236,7 @@ export class RemotePolicy {
     const outstanding = this.outstanding.get(seq);
     if (outstanding === undefined) return;
     this.outstanding.delete(seq);
-    if (outstanding.settle !== undefined) return outstanding.settle(error);
+    if (outstanding.settle !== undefined) return outstanding.settle.reject(error);
     this.options.onError?.(error);
     this.offers.acknowledge();
   }
@@ -264,7 +269,7 @@ export class RemotePolicy {
     const all = [...this.outstanding.values()];
     this.outstanding.clear();
     this.offers.reset();
-    for (const { settle } of all) settle?.(error);
+    for (const { settle } of all) settle?.reject(error);
   }
 
   private error(code: ReverieError["code"], what: string): ReverieError {

@@ -1,26 +1,40 @@
 /** @file Fair batching: one inference in flight per session, the newest observation of each, everybody in turn. */
 
-import type { WireMap } from "../codec.ts";
-import { describe, type Inference, type InferenceBatch, type InferenceResult } from "../inference.ts";
+import {
+  describe,
+  type Inference,
+  type InferenceItem,
+  type InferenceResult,
+  type ReplyStamp,
+} from "../inference.ts";
+import type { DecodeLimits } from "../limits.ts";
+
+/** Whoever submitted a job and waits for its outcome. */
+export interface JobOwner {
+  settled(job: Job, result: InferenceResult, inferMs: number): void;
+}
 
 /** One observation waiting for its action. */
 export interface Job {
   /** Unique key of the session; one of its jobs runs at a time. */
   readonly session: string;
-  /** Numbered requests are superseded by newer ones; unnumbered ones wait in line. */
-  readonly seq: number | undefined;
-  readonly observation: WireMap;
-  /** First of an episode; also set when the policy was restarted. */
-  readonly begins: boolean;
-  /** Receives the outcome, `queueMs` after `submit`. */
-  readonly settle: (result: InferenceResult, timings: { queueMs: number; inferMs: number }) => void;
+  /** The message; its memory moves to the policy. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Length of the message. */
+  readonly size: number;
+  /** Numbered requests are superseded by newer ones; those without `seq` wait in line. */
+  readonly stamp: ReplyStamp;
+  /** First of an episode; the batcher adds the first after a restart of the policy. */
+  begins: boolean;
+  readonly submittedMs: number;
+  readonly owner: JobOwner;
 }
 
 interface Line {
-  readonly jobs: (Job & { readonly submittedMs: number })[];
+  readonly jobs: Job[];
   busy: boolean;
   generation: number;
-  /** A superseded job began the episode; the next one that runs begins it instead. */
+  /** A job that began the episode was superseded, dropped or failed; the next one that runs begins it instead. */
   begins: boolean;
 }
 
@@ -28,14 +42,17 @@ interface Line {
 export class FairBatcher {
   private readonly inference: Inference;
   private readonly maxBatch: number;
+  private readonly limits: DecodeLimits;
   private readonly lines = new Map<string, Line>();
   private readonly waiting = new Set<string>();
   private running = false;
   private idle: (() => void)[] = [];
 
-  constructor(inference: Inference, maxBatch: number) {
+  constructor(inference: Inference, maxBatch: number, limits: DecodeLimits) {
     this.inference = inference;
     this.maxBatch = maxBatch;
+    const { maxBytes, maxDepth, maxValues, maxRank, maxElements } = limits;
+    this.limits = { maxBytes, maxDepth, maxValues, maxRank, maxElements };
   }
 
   /** Jobs of a session that wait, the running one not counted. */
@@ -46,10 +63,10 @@ export class FairBatcher {
   /** Add a job. @returns the numbered job that it replaced, if any */
   submit(job: Job): Job | undefined {
     const line = this.line(job.session);
-    const last = line.jobs.at(-1);
-    const superseded = job.seq !== undefined && last?.seq !== undefined ? line.jobs.pop() : undefined;
+    const numbered = job.stamp.seq !== undefined && line.jobs.at(-1)?.stamp.seq !== undefined;
+    const superseded = numbered ? line.jobs.pop() : undefined;
     line.begins ||= superseded?.begins === true;
-    line.jobs.push({ ...job, submittedMs: performance.now() });
+    line.jobs.push(job);
     if (!line.busy) this.waiting.add(job.session);
     this.pump();
     return superseded;
@@ -59,7 +76,7 @@ export class FairBatcher {
   drop(session: string): void {
     const line = this.lines.get(session);
     if (line === undefined) return;
-    line.jobs.length = 0;
+    for (const { begins } of line.jobs.splice(0)) line.begins ||= begins;
     this.waiting.delete(session);
   }
 
@@ -87,52 +104,55 @@ export class FairBatcher {
 
   private pump(): void {
     if (this.running) return;
-    const batch = this.nextBatch();
-    if (batch.length === 0) {
-      for (const resolve of this.idle.splice(0)) resolve();
-      return;
-    }
-    this.running = true;
-    void this.run(batch).finally(() => {
-      this.running = false;
-      this.pump();
-    });
+    const jobs = this.nextBatch();
+    if (jobs.length > 0) void this.run(jobs);
+    else for (const resolve of this.idle.splice(0)) resolve();
   }
 
-  private nextBatch(): { job: Line["jobs"][number]; line: Line; begins: boolean }[] {
-    const batch: { job: Line["jobs"][number]; line: Line; begins: boolean }[] = [];
+  private nextBatch(): Job[] {
+    const jobs: Job[] = [];
     for (const session of this.waiting) {
-      if (batch.length === this.maxBatch) break;
+      if (jobs.length === this.maxBatch) break;
       this.waiting.delete(session);
       const line = this.line(session);
       const job = line.jobs.shift();
       if (job === undefined) continue;
       line.busy = true;
-      const begins = job.begins || line.begins || line.generation !== this.inference.generation;
+      job.begins ||= line.begins || line.generation !== this.inference.generation;
       line.generation = this.inference.generation;
       line.begins = false;
-      batch.push({ job, line, begins });
+      jobs.push(job);
     }
-    return batch;
+    return jobs;
   }
 
-  private async run(batch: ReturnType<FairBatcher["nextBatch"]>): Promise<void> {
+  private async run(jobs: readonly Job[]): Promise<void> {
+    this.running = true;
     const startMs = performance.now();
-    const requests = batch.map(({ job, begins }) => ({
-      session: job.session,
-      begins,
-      observation: job.observation,
-    }));
-    const { results, inferMs } = await this.inference
-      .infer(requests)
-      .catch((error: unknown): InferenceBatch => ({
-        results: batch.map(() => ({ error: describe(error) })),
-        inferMs: 0,
-      }));
-    batch.forEach(({ job, line }, i) => {
+    const items: InferenceItem[] = [];
+    for (const { session, begins, bytes, stamp, submittedMs } of jobs) {
+      stamp.queueMs = startMs - submittedMs;
+      items.push({ session, begins, bytes, stamp, limits: this.limits });
+    }
+    let results: readonly InferenceResult[];
+    let inferMs = 0;
+    try {
+      ({ results, inferMs } = await this.inference.infer(items));
+    } catch (error) {
+      results = jobs.map(() => ({ error: describe(error) }));
+    }
+    for (let i = 0; i < jobs.length; i++) this.settle(jobs[i], results[i], inferMs);
+    this.running = false;
+    this.pump();
+  }
+
+  private settle(job: Job, result: InferenceResult, inferMs: number): void {
+    const line = this.lines.get(job.session);
+    if (line !== undefined) {
       line.busy = false;
-      if (line.jobs.length > 0 && this.lines.get(job.session) === line) this.waiting.add(job.session);
-      job.settle(results[i], { queueMs: startMs - job.submittedMs, inferMs });
-    });
+      line.begins ||= job.begins && "error" in result;
+      if (line.jobs.length > 0) this.waiting.add(job.session);
+    }
+    job.owner.settled(job, result, inferMs);
   }
 }

@@ -7,7 +7,7 @@ import type { Session } from "../session.ts";
 import { factsToWire, type OpenRequest, parseOpen } from "../wire/env-messages.ts";
 import type { EnvAnswer, EnvCall, EnvHost } from "./env-host.ts";
 import type { Peer } from "./peer.ts";
-import type { Request } from "./requests.ts";
+import { withoutControl } from "./requests.ts";
 import { type ConnectionContext, type Received, SessionConnection } from "./session-connection.ts";
 
 /** What an env session keeps. */
@@ -38,12 +38,12 @@ export class EnvConnection extends SessionConnection<EnvSession> {
     this.context = context;
   }
 
-  protected override serve(session: Session<EnvSession>, request: Request, received: Received): void {
-    const { endpoint, seq } = request.control;
+  protected override serve(session: Session<EnvSession>, received: Received): void {
+    const { endpoint, seq } = received.control;
     if (session.state.running !== undefined) {
       return this.refuse({ code: "RUN_BUSY", message: "one call at a time: wait for the answer" }, seq);
     }
-    const work = this.work(session, endpoint, request, received);
+    const work = this.work(session, endpoint, received);
     if (work === undefined)
       return this.fault({ code: "PROTOCOL", message: `unknown endpoint "${endpoint}"` }, seq);
     session.state.running = work
@@ -65,33 +65,31 @@ export class EnvConnection extends SessionConnection<EnvSession> {
     // The environment stays with its session until the learner returns or the session times out.
   }
 
-  protected override async settled(): Promise<void> {
+  protected override async quiet(): Promise<void> {
     await this.session?.state.running;
   }
 
   private work(
     session: Session<EnvSession>,
     endpoint: string,
-    request: Request,
     received: Received,
   ): Promise<void> | undefined {
-    if (endpoint === "open") return this.open(session, request, received);
+    if (endpoint === "open") return this.open(session, received);
     if (endpoint === "close") return this.close(session, received);
-    if (calls.includes(endpoint))
-      return this.call(session, { endpoint, body: request.body } as EnvCall, received);
+    if (calls.includes(endpoint)) return this.call(session, received);
     return undefined;
   }
 
-  private async open(session: Session<EnvSession>, { body }: Request, received: Received): Promise<void> {
-    const { seq, tMono } = received.control;
+  private async open(session: Session<EnvSession>, { message, control }: Received): Promise<void> {
+    const { seq, tMono } = control;
     try {
-      const request = parseOpen(body);
+      const request = parseOpen(message);
       if (request.numEnvs > this.context.maxEnvs) {
         throw new RangeError(`at most ${this.context.maxEnvs} sub-environments, got ${request.numEnvs}`);
       }
       await session.state.host?.close();
       session.state.host = undefined;
-      const host = await this.context.open(request, framesOf(body.frames, body.quality));
+      const host = await this.context.open(request, framesOf(message.frames, message.quality));
       session.state.host = host;
       this.answer(session, seq, encode({ ...factsToWire(host.facts), seq, t_mono: tMono }));
     } catch (error) {
@@ -105,13 +103,14 @@ export class EnvConnection extends SessionConnection<EnvSession> {
     this.answer(session, control.seq, encode({ seq: control.seq, t_mono: control.tMono, status: "closed" }));
   }
 
-  private async call(session: Session<EnvSession>, call: EnvCall, received: Received): Promise<void> {
-    const { seq } = received.control;
+  private async call(session: Session<EnvSession>, received: Received): Promise<void> {
+    const { seq, endpoint } = received.control;
     const { host } = session.state;
     if (host === undefined) {
       return this.failed(session, seq, { code: "ENV_CLOSED", message: "open an environment first" });
     }
-    const answer = await host.call(call);
+    const body = withoutControl(received.message);
+    const answer = await host.call({ endpoint: endpoint as EnvCall["endpoint"], body });
     if ("error" in answer) this.failed(session, seq, answer.error);
     else this.succeeded(session, received, answer);
   }
@@ -127,7 +126,7 @@ export class EnvConnection extends SessionConnection<EnvSession> {
     const bytes = encodeMerged(answer.reply, { seq, t_mono: tMono, server_timing });
     this.answer(session, seq, bytes);
     this.forgive();
-    const sizes = { bytesIn: received.bytes, bytesOut: bytes.length };
+    const sizes = { bytesIn: received.size, bytesOut: bytes.length };
     const queueMs = Math.max(0, performance.now() - received.atMs - envMs - encodeMs);
     const timings = { queueMs, inferMs: envMs, encodeMs };
     this.context.emit({

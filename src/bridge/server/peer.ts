@@ -10,7 +10,7 @@ import type { EventSink } from "./events.ts";
 /** What a server does with one connection. Calls never overlap and stop after `closed`. */
 export interface PeerHandler {
   /** A binary message; the bytes belong to the handler. */
-  message(bytes: Uint8Array): void;
+  message(bytes: Uint8Array<ArrayBuffer>): void;
   /** A text message; without this method text closes the connection with 1003. */
   text?(text: string): void;
   closed(code: number): void;

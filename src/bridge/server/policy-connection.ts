@@ -1,12 +1,12 @@
 /** @file One robot's connection to the policy server: openpi's dialect and the superset. */
 
-import { encodeMerged, Float, type WireMap } from "../codec.ts";
+import { decodeMap, skimMap, type WireMap } from "../codec.ts";
 import type { InferenceResult } from "../inference.ts";
 import type { Session } from "../session.ts";
-import type { FairBatcher } from "./batcher.ts";
+import type { FairBatcher, Job, JobOwner } from "./batcher.ts";
 import { closeCodes } from "./closing.ts";
 import type { Peer } from "./peer.ts";
-import type { Control, Request } from "./requests.ts";
+import { type Control, controlKeys } from "./requests.ts";
 import { type ConnectionContext, type Received, SessionConnection } from "./session-connection.ts";
 
 /** What a policy session remembers beside its numbers. */
@@ -23,7 +23,7 @@ export interface PolicyContext extends ConnectionContext<PolicySession> {
 }
 
 /** A robot's connection. */
-export class PolicyConnection extends SessionConnection<PolicySession> {
+export class PolicyConnection extends SessionConnection<PolicySession> implements JobOwner {
   private readonly context: PolicyContext;
   private previousTotalMs: number | undefined;
 
@@ -32,10 +32,18 @@ export class PolicyConnection extends SessionConnection<PolicySession> {
     this.context = context;
   }
 
-  protected override serve(session: Session<PolicySession>, request: Request, received: Received): void {
-    const { endpoint, seq } = request.control;
-    if (endpoint === "infer") return this.enqueue(session, request, received);
-    if (endpoint === "reset") return this.reset(session, request.control);
+  /** Only the control keys of a request for inference: its observation is read and checked where that happens. */
+  protected override read(bytes: Uint8Array): WireMap {
+    const { limits } = this.context;
+    const control = skimMap(bytes, controlKeys, limits);
+    const toInfer = control.op === undefined && (control.endpoint ?? "infer") === "infer";
+    return toInfer ? control : decodeMap(bytes, { limits });
+  }
+
+  protected override serve(session: Session<PolicySession>, received: Received): void {
+    const { endpoint, seq } = received.control;
+    if (endpoint === "infer") return this.enqueue(session, received);
+    if (endpoint === "reset") return this.reset(session, received.control);
     this.fault({ code: "PROTOCOL", message: `unknown endpoint "${endpoint}"` }, seq);
   }
 
@@ -43,7 +51,7 @@ export class PolicyConnection extends SessionConnection<PolicySession> {
     this.context.batcher.drop(session.key);
   }
 
-  protected override settled(): Promise<void> {
+  protected override quiet(): Promise<void> {
     return this.context.batcher.whenIdle();
   }
 
@@ -56,68 +64,59 @@ export class PolicyConnection extends SessionConnection<PolicySession> {
     else this.peer.send({ status: "reset successful" });
   }
 
-  private enqueue(session: Session<PolicySession>, { control, body }: Request, received: Received): void {
+  private enqueue(session: Session<PolicySession>, received: Received): void {
     const { state, key } = session;
-    if (
-      control.seq === undefined &&
-      this.context.batcher.queued(key) >= this.context.limits.maxLockstepQueue
-    ) {
+    const { seq, tMono, episode } = received.control;
+    if (seq === undefined && this.context.batcher.queued(key) >= this.context.limits.maxLockstepQueue) {
       this.peer.fault("PROTOCOL", "requests without seq came faster than their answers");
       return this.peer.close(closeCodes.policyViolation, "wait for the reply, or number requests with seq");
     }
-    const begins = state.begins || (control.episode !== undefined && control.episode !== state.episode);
+    const begins = state.begins || (episode !== undefined && episode !== state.episode);
     state.begins = false;
-    state.episode = control.episode ?? state.episode;
+    state.episode = episode ?? state.episode;
+    const epoch = seq === undefined ? undefined : session.epoch;
     const superseded = this.context.batcher.submit({
       session: key,
-      seq: control.seq,
-      observation: body,
+      bytes: received.bytes,
+      size: received.size,
+      stamp: { seq, tMono, episode, epoch, previousTotalMs: this.previousTotalMs, queueMs: 0 },
       begins,
-      settle: (result, timings) => this.settle(session, received, result, timings),
+      submittedMs: received.atMs,
+      owner: this,
     });
-    if (superseded?.seq === undefined) return;
-    this.context.emit({ type: "superseded", peer: this.peer.id, session: session.id, seq: superseded.seq });
-  }
-
-  private settle(
-    session: Session<PolicySession>,
-    received: Received,
-    result: InferenceResult,
-    timings: { readonly queueMs: number; readonly inferMs: number },
-  ): void {
-    if (session.peer !== this.peer || !this.peer.open) return;
-    const { seq, tMono, episode, endpoint } = received.control;
-    if ("error" in result) return this.fault(result.error, seq, closeCodes.internalError);
-    const startMs = performance.now();
-    const epoch = seq === undefined ? undefined : session.epoch;
-    const server_timing = timingMap(timings.queueMs, timings.inferMs, this.previousTotalMs);
-    const bytes = encodeMerged(result.reply, { seq, t_mono: tMono, episode, epoch, server_timing });
-    const nowMs = performance.now();
-    const encodeMs = result.encodeMs + nowMs - startMs;
-    bytes.writeDoubleBE(encodeMs, bytes.length - 8);
-    this.peer.send(bytes);
-    this.forgive();
-    this.previousTotalMs = nowMs - received.atMs;
-    const sizes = { bytesIn: received.bytes, bytesOut: bytes.length };
+    if (superseded?.stamp.seq === undefined) return;
     this.context.emit({
-      type: "request",
+      type: "superseded",
       peer: this.peer.id,
       session: session.id,
-      endpoint,
-      ...sizes,
-      ...timings,
+      seq: superseded.stamp.seq,
+    });
+  }
+
+  /** A job of this connection has run; its session may have moved to another connection meanwhile. */
+  settled(job: Job, result: InferenceResult, inferMs: number): void {
+    const { peer, session } = this;
+    if (session?.key !== job.session || session.peer !== peer || !peer.open) return;
+    if ("error" in result) {
+      const malformed = result.error.code === "PROTOCOL";
+      const close = malformed ? closeCodes.invalidPayload : closeCodes.internalError;
+      return this.fault(result.error, job.stamp.seq, close);
+    }
+    const { bytes, encodeMs } = result;
+    const bytesOut = bytes.byteLength;
+    peer.send(bytes);
+    this.forgive();
+    this.previousTotalMs = performance.now() - job.submittedMs;
+    this.context.emit({
+      type: "request",
+      peer: peer.id,
+      session: session.id,
+      endpoint: "infer",
+      bytesIn: job.size,
+      bytesOut,
+      queueMs: job.stamp.queueMs,
+      inferMs,
       encodeMs,
     });
   }
-}
-
-/** Timings as the wire has them; the last number is filled in when everything else is encoded. */
-function timingMap(queueMs: number, inferMs: number, totalMs: number | undefined): WireMap {
-  const previous = totalMs === undefined ? undefined : new Float(totalMs);
-  return {
-    queue_ms: new Float(queueMs),
-    infer_ms: new Float(inferMs),
-    prev_total_ms: previous,
-    encode_ms: new Float(0),
-  };
 }

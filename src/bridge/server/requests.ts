@@ -17,26 +17,34 @@ export interface Control {
   readonly tMono?: Opaque;
 }
 
-/** A request: its control keys, and everything else. */
-export interface Request {
-  readonly control: Control;
-  readonly body: WireMap;
-}
+/** Names of the control keys on the wire. */
+export const controlKeys: ReadonlySet<string> = new Set([
+  "op",
+  "endpoint",
+  "session_id",
+  "episode",
+  "seq",
+  "t_mono",
+]);
 
 const maxIdLength = 128;
 
-/** Split a decoded message. @throws PROTOCOL when a control key has a wrong type */
-export function parseRequest(message: WireMap): Request {
-  const { op, endpoint, session_id, episode, seq, t_mono, ...rest } = message;
-  const control: Control = {
-    op: name("op", op),
-    endpoint: name("endpoint", endpoint) ?? "infer",
-    sessionId: name("session_id", session_id),
-    episode: count("episode", episode),
-    seq: count("seq", seq),
-    tMono: opaque(t_mono),
+/** Read the control keys of a message. @throws PROTOCOL when one has a wrong type */
+export function parseControl(message: WireMap): Control {
+  return {
+    op: name("op", message.op),
+    endpoint: name("endpoint", message.endpoint) ?? "infer",
+    sessionId: name("session_id", message.session_id),
+    episode: count("episode", message.episode),
+    seq: count("seq", message.seq),
+    tMono: opaque(message.t_mono),
   };
-  return { control, body: rest };
+}
+
+/** Take the control keys out of a message, so that only its body is left; changes and returns `message`. */
+export function withoutControl(message: WireMap): WireMap {
+  for (const key of controlKeys) if (key in message) delete message[key];
+  return message;
 }
 
 /** Does this message come from a client of the superset, that understands typed errors? */

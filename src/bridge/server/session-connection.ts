@@ -8,7 +8,7 @@ import type { Session, SessionTable } from "../session.ts";
 import { closeCodes } from "./closing.ts";
 import type { EventSink } from "./events.ts";
 import type { Peer, PeerHandler } from "./peer.ts";
-import { type Control, isSuperset, parseRequest, type Request } from "./requests.ts";
+import { type Control, isSuperset, parseControl } from "./requests.ts";
 
 /** What all connections of one server share. */
 export interface ConnectionContext<S> {
@@ -23,7 +23,12 @@ export interface ConnectionContext<S> {
 /** A request as it came in. */
 export interface Received {
   readonly control: Control;
-  readonly bytes: number;
+  /** The message as it lies on the wire. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Its length; `bytes` may have moved to another thread since. */
+  readonly size: number;
+  /** What was read of it. */
+  readonly message: WireMap;
   readonly atMs: number;
 }
 
@@ -51,7 +56,12 @@ export abstract class SessionConnection<S> implements PeerHandler {
   }
 
   /** A request of a session whose number is new. */
-  protected abstract serve(session: Session<S>, request: Request, received: Received): void;
+  protected abstract serve(session: Session<S>, received: Received): void;
+
+  /** Read as much of a message as this server needs, the control keys at least. @throws PROTOCOL */
+  protected read(bytes: Uint8Array): WireMap {
+    return decodeMap(bytes, { limits: this.shared.limits });
+  }
 
   /** A request whose number is not new: refused, unless a server can answer it again. */
   protected repeated(session: Session<S>, seq: number): void {
@@ -69,17 +79,18 @@ export abstract class SessionConnection<S> implements PeerHandler {
   protected abstract left(session: Session<S>): void;
 
   /** Resolves when nothing is under way. */
-  protected abstract settled(): Promise<void>;
+  protected abstract quiet(): Promise<void>;
 
-  message(bytes: Uint8Array): void {
+  message(bytes: Uint8Array<ArrayBuffer>): void {
     const atMs = performance.now();
-    let request: Request | undefined;
+    let control: Control | undefined;
     try {
-      request = parseRequest(decodeMap(bytes, { limits: this.shared.limits }));
-      this.superset ||= isSuperset(request.control);
-      this.dispatch(request, { control: request.control, bytes: bytes.byteLength, atMs });
+      const message = this.read(bytes);
+      control = parseControl(message);
+      this.superset ||= isSuperset(control);
+      this.dispatch({ control, bytes, size: bytes.byteLength, message, atMs });
     } catch (error) {
-      this.fault(describe(error), request?.control.seq);
+      this.fault(describe(error), control?.seq);
     }
   }
 
@@ -94,7 +105,7 @@ export abstract class SessionConnection<S> implements PeerHandler {
   async drain(): Promise<void> {
     this.draining = true;
     if (this.superset) this.peer.send({ op: "drain" });
-    await this.settled();
+    await this.quiet();
   }
 
   /** A request went well. */
@@ -123,15 +134,15 @@ export abstract class SessionConnection<S> implements PeerHandler {
     if (seq !== undefined) this.peer.send({ op: "error", code, message, seq });
   }
 
-  private dispatch(request: Request, received: Received): void {
-    const { op, sessionId, seq } = request.control;
-    if (op !== undefined) return this.operate(op, request.control);
+  private dispatch(received: Received): void {
+    const { op, sessionId, seq } = received.control;
+    if (op !== undefined) return this.operate(op, received.control);
     const session = this.attach(sessionId ?? this.session?.id ?? this.anonymousId);
     if (session === undefined) return;
     if (this.draining) return this.refuse({ code: "DRAINING", message: "server is going away" }, seq);
     if (seq !== undefined && seq <= session.lastSeq) return this.repeated(session, seq);
     if (seq !== undefined) session.lastSeq = seq;
-    this.serve(session, request, received);
+    this.serve(session, received);
   }
 
   private operate(op: string, { sessionId, tMono, seq }: Control): void {

@@ -3,6 +3,13 @@
 import type { Worker } from "node:worker_threads";
 import { startWorker } from "./worker.ts";
 
+/** What the worker is started with beside its own data. */
+export interface WorkerStart<Data> {
+  readonly data: Data;
+  /** Int32: counts what was posted. The idle worker waits on it, which wakes it sooner than its event loop would. */
+  readonly bell: SharedArrayBuffer;
+}
+
 /** What the worker posts. */
 export type FromWorker<Answer> =
   | { readonly type: "ready"; readonly facts: unknown }
@@ -27,17 +34,19 @@ export class WorkerCalls<Call, Answer, Note = never> {
   /** Resolves with the reason when the thread has ended, whatever the cause. */
   readonly ended: Promise<string>;
   private readonly worker: Worker;
+  private readonly bell = new Int32Array(new SharedArrayBuffer(4));
   private readonly open = new Map<number, Open<Answer>>();
   private nextId = 0;
   private reason: string | undefined;
 
   constructor(name: string, base: string, data: unknown) {
-    this.worker = startWorker(name, base, data);
+    const start: WorkerStart<unknown> = { data, bell: this.bell.buffer };
+    this.worker = startWorker(name, base, start);
     let cause: string | undefined;
     this.ready = new Promise((resolve, reject) => {
       this.worker.on("message", (message: FromWorker<Answer>) => {
         if (message.type === "ready") resolve(message.facts);
-        else if (message.type === "failed") reject(new Error(message.message));
+        else if (message.type === "failed") reject(new Error((cause = message.message)));
         else this.answered(message.id, message.answer);
       });
       this.worker.on("error", (error) => {
@@ -58,13 +67,13 @@ export class WorkerCalls<Call, Answer, Note = never> {
     return new Promise((resolve, reject) => {
       const id = this.nextId++;
       this.open.set(id, { resolve, reject });
-      this.worker.postMessage({ type: "call", id, call } satisfies ToWorker<Call, Note>, transfer);
+      this.post({ type: "call", id, call }, transfer);
     });
   }
 
   /** Tell without an answer. */
   note(note: Note): void {
-    this.worker.postMessage({ type: "note", note } satisfies ToWorker<Call, Note>);
+    this.post({ type: "note", note });
   }
 
   /** End the thread now; open calls reject with `reason`. */
@@ -77,9 +86,15 @@ export class WorkerCalls<Call, Answer, Note = never> {
   async close(): Promise<void> {
     this.fail("closed");
     const timer = setTimeout(() => void this.worker.terminate(), 1000);
-    this.worker.postMessage({ type: "close" } satisfies ToWorker<Call, Note>);
+    this.post({ type: "close" });
     await this.ended;
     clearTimeout(timer);
+  }
+
+  private post(message: ToWorker<Call, Note>, transfer: readonly ArrayBuffer[] = []): void {
+    this.worker.postMessage(message, transfer);
+    Atomics.add(this.bell, 0, 1);
+    Atomics.notify(this.bell, 0);
   }
 
   private answered(id: number, answer: Answer): void {

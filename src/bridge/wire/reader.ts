@@ -4,22 +4,16 @@ import { fail } from "../../core/errors.ts";
 import { isNdArray, sizeOf, type NdArray } from "../../core/ndarray.ts";
 import type { DecodeLimits } from "../limits.ts";
 import { elementsOf, wireDTypes } from "./dtypes.ts";
-import { Float, Half, NumpyScalar, type WireMap, type WireValue } from "./values.ts";
+import { keyAt } from "./keys.ts";
+import { unicodeArray, unicodeName } from "./unicode.ts";
+import { Float, Half, makeMap, NumpyScalar, type WireMap, type WireValue } from "./values.ts";
 
-/** NumPy's fixed-width unicode. */
-const unicodeName = /^[<>]U[1-9]\d{0,5}$/;
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** How a message is read. */
 export interface ReadOptions {
   /** Keep what JavaScript has no form for (integral floats, NumPy scalars, float16) as markers. */
   readonly exact: boolean;
-}
-
-/** Keys of a map: text, or the byte strings that mark an array map. */
-interface Keyed {
-  readonly text: WireMap;
-  readonly bytes: Map<string, WireValue> | undefined;
 }
 
 function refuse(what: string, got?: string): never {
@@ -30,44 +24,70 @@ function refuse(what: string, got?: string): never {
 export class MsgpackReader {
   private readonly bytes: Buffer;
   private readonly limits: DecodeLimits;
-  private readonly options: ReadOptions;
+  private readonly exact: boolean;
   private at = 0;
   private values = 0;
 
-  constructor(bytes: Uint8Array, limits: DecodeLimits, options: ReadOptions) {
+  constructor(bytes: Uint8Array, limits: DecodeLimits, { exact }: ReadOptions) {
     this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.limits = limits;
-    this.options = options;
+    this.exact = exact;
+    if (bytes.byteLength > limits.maxBytes) {
+      refuse(`message exceeds ${limits.maxBytes} bytes`, `${bytes.byteLength}`);
+    }
   }
 
   /** The message. @throws PROTOCOL when it is malformed, too deep, too large or has bytes left over */
   read(): WireValue {
-    if (this.bytes.length > this.limits.maxBytes) {
-      refuse(`message exceeds ${this.limits.maxBytes} bytes`, `${this.bytes.length}`);
+    return this.finish(this.value(0));
+  }
+
+  /**
+   * Of a message that is a map, only the entries named in `wanted`; of the rest lengths, depth and number of values are
+   * checked, but neither text nor arrays nor repeated keys. @throws PROTOCOL as `read`
+   */
+  skim(wanted: ReadonlySet<string>): WireMap {
+    this.count(1);
+    const length = this.mapLength(this.bytes[this.take(1)]);
+    this.enter(length, 2, 1);
+    const out = makeMap();
+    for (let i = 0; i < length; i++) {
+      const key = this.textKey(this.bytes[this.take(1)]) ?? refuse("message is no map with text keys");
+      if (!wanted.has(key)) this.skip(1);
+      else if (key in out) refuse("map repeats a key", key);
+      else out[key] = this.value(1);
     }
-    const value = this.value(0);
-    if (this.at !== this.bytes.length)
+    return this.finish(out);
+  }
+
+  private mapLength(tag: number): number {
+    if (tag >= 0x80 && tag < 0x90) return tag & 0x0f;
+    if (tag === 0xde || tag === 0xdf) return this.unsigned(tag & 1 ? 4 : 2);
+    return refuse("message is no map with text keys");
+  }
+
+  private finish<T>(value: T): T {
+    if (this.at !== this.bytes.length) {
       refuse("bytes after the end of the message", `${this.bytes.length - this.at}`);
+    }
     return value;
   }
 
   private value(depth: number): WireValue {
-    if (++this.values > this.limits.maxValues) refuse(`message exceeds ${this.limits.maxValues} values`);
+    this.count(1);
     const tag = this.bytes[this.take(1)];
     if (tag < 0x80) return tag;
     if (tag >= 0xe0) return tag - 0x100;
     if (tag < 0x90) return this.map(tag & 0x0f, depth + 1);
     if (tag < 0xa0) return this.list(tag & 0x0f, depth + 1);
     if (tag < 0xc0) return this.text(tag & 0x1f);
+    if (tag === 0xc0) return null;
+    if (tag === 0xc2 || tag === 0xc3) return tag === 0xc3;
     return this.wide(tag, depth);
   }
 
   private wide(tag: number, depth: number): WireValue {
-    if (tag === 0xc0) return null;
     switch (tag) {
-      case 0xc2:
-      case 0xc3:
-        return tag === 0xc3;
       case 0xc4:
       case 0xc5:
       case 0xc6:
@@ -94,19 +114,46 @@ export class MsgpackReader {
         return this.text(this.unsigned(1 << (tag - 0xd9)));
       case 0xdc:
       case 0xdd:
-        return this.list(this.unsigned(tag === 0xdc ? 2 : 4), depth + 1);
+        return this.list(this.unsigned(tag & 1 ? 4 : 2), depth + 1);
       case 0xde:
       case 0xdf:
-        return this.map(this.unsigned(tag === 0xde ? 2 : 4), depth + 1);
+        return this.map(this.unsigned(tag & 1 ? 4 : 2), depth + 1);
       default:
         return refuse("msgpack extension or unused type byte", `0x${tag.toString(16)}`);
     }
   }
 
+  /** Pass over one value; the same lengths, depth and type bytes are refused as by `value`. */
+  private skip(depth: number): void {
+    this.count(1);
+    const tag = this.bytes[this.take(1)];
+    if (tag < 0x80 || tag >= 0xe0 || tag === 0xc0 || tag === 0xc2 || tag === 0xc3) return;
+    if (tag < 0x90) return this.skipItems(tag & 0x0f, 2, depth + 1);
+    if (tag < 0xa0) return this.skipItems(tag & 0x0f, 1, depth + 1);
+    if (tag < 0xc0) return void this.take(tag & 0x1f);
+    if (tag >= 0xc4 && tag <= 0xc6) return void this.take(this.unsigned(1 << (tag - 0xc4)));
+    if (tag >= 0xd9 && tag <= 0xdb) return void this.take(this.unsigned(1 << (tag - 0xd9)));
+    if (tag === 0xca) return void this.take(4);
+    if (tag === 0xcb) return void this.take(8);
+    if (tag >= 0xcc && tag <= 0xd3) return void this.take(1 << ((tag - 0xcc) & 3));
+    if (tag >= 0xdc && tag <= 0xdf) {
+      return this.skipItems(this.unsigned(tag & 1 ? 4 : 2), tag < 0xde ? 1 : 2, depth + 1);
+    }
+    refuse("msgpack extension or unused type byte", `0x${tag.toString(16)}`);
+  }
+
+  private skipItems(length: number, perItem: number, depth: number): void {
+    this.enter(length, perItem, depth);
+    for (let i = length * perItem; i > 0; i--) this.skip(depth);
+  }
+
+  private count(values: number): void {
+    this.values += values;
+    if (this.values > this.limits.maxValues) refuse(`message exceeds ${this.limits.maxValues} values`);
+  }
+
   private float(value: number): number | Float {
-    return this.options.exact && Number.isSafeInteger(value) && !Object.is(value, -0)
-      ? new Float(value)
-      : value;
+    return this.exact && Number.isSafeInteger(value) && !Object.is(value, -0) ? new Float(value) : value;
   }
 
   private take(count: number): number {
@@ -117,7 +164,9 @@ export class MsgpackReader {
   }
 
   private unsigned(width: number): number {
-    return this.bytes.readUIntBE(this.take(width), width);
+    const at = this.take(width);
+    if (width === 1) return this.bytes[at];
+    return width === 2 ? this.bytes.readUInt16BE(at) : this.bytes.readUInt32BE(at);
   }
 
   private signed(width: number): number {
@@ -131,16 +180,14 @@ export class MsgpackReader {
 
   private text(length: number): string {
     const start = this.take(length);
-    let ascii = true;
-    for (let i = start; i < start + length; i++) {
-      if (this.bytes[i] > 0x7f) {
-        ascii = false;
-        break;
-      }
-    }
-    if (ascii) return this.bytes.toString("latin1", start, start + length);
+    const end = start + length;
+    for (let i = start; i < end; i++) if (this.bytes[i] > 0x7f) return this.unicode(start, end);
+    return this.bytes.toString("latin1", start, end);
+  }
+
+  private unicode(start: number, end: number): string {
     try {
-      return strictUtf8.decode(this.bytes.subarray(start, start + length));
+      return strictUtf8.decode(this.bytes.subarray(start, end));
     } catch {
       return refuse("text is not UTF-8");
     }
@@ -148,8 +195,9 @@ export class MsgpackReader {
 
   private enter(length: number, perItem: number, depth: number): void {
     if (depth > this.limits.maxDepth) refuse(`message is nested deeper than ${this.limits.maxDepth}`);
-    if (length * perItem > this.bytes.length - this.at)
+    if (length * perItem > this.bytes.length - this.at) {
       refuse("container is longer than the message", `${length} items`);
+    }
   }
 
   private list(length: number, depth: number): WireValue[] {
@@ -161,43 +209,42 @@ export class MsgpackReader {
 
   private map(length: number, depth: number): WireValue {
     this.enter(length, 2, depth);
-    const { text, bytes } = this.entries(length, depth);
-    if (bytes === undefined) {
-      if (isNdArray(text)) refuse("a plain map poses as an array", "text keys dtype, shape and data");
-      return text;
-    }
-    if (bytes.size !== length) refuse("map mixes text and byte keys");
-    if (bytes.has("__ndarray__")) return this.array(bytes);
-    if (bytes.has("__npgeneric__")) return this.scalar(bytes);
-    return refuse("map has byte keys but is no NumPy array", [...bytes.keys()].join(", "));
-  }
-
-  private entries(length: number, depth: number): Keyed {
-    const text = Object.create(null) as WireMap;
-    let bytes: Map<string, WireValue> | undefined;
+    if (length > 0 && this.bytes[this.at] === 0xc4) return this.marked(length, depth);
+    const out = makeMap();
     for (let i = 0; i < length; i++) {
-      const key = this.key();
-      if (key.binary) {
-        bytes ??= new Map();
-        if (bytes.has(key.name)) refuse("map repeats a key", key.name);
-        bytes.set(key.name, this.value(depth));
-      } else {
-        if (key.name in text) refuse("map repeats a key", key.name.slice(0, 64));
-        text[key.name] = this.value(depth);
-      }
+      const key = this.textKey(this.bytes[this.take(1)]) ?? refuse("map key is no text");
+      if (key in out) refuse("map repeats a key", key.slice(0, 64));
+      out[key] = this.value(depth);
     }
-    return { text, bytes };
+    if (isNdArray(out)) refuse("a plain map poses as an array", "text keys dtype, shape and data");
+    return out;
   }
 
-  private key(): { binary: boolean; name: string } {
-    const tag = this.bytes[this.take(1)];
-    if (tag >= 0xa0 && tag < 0xc0) return { binary: false, name: this.text(tag & 0x1f) };
-    if (tag >= 0xd9 && tag <= 0xdb)
-      return { binary: false, name: this.text(this.unsigned(1 << (tag - 0xd9))) };
-    if (tag !== 0xc4) refuse("map key is neither text nor short bytes", `type byte 0x${tag.toString(16)}`);
-    const length = this.unsigned(1);
+  /** The text key that begins with `tag`, or undefined where something else begins. */
+  private textKey(tag: number): string | undefined {
+    const wide = tag >= 0xd9 && tag <= 0xdb;
+    if (!wide && (tag < 0xa0 || tag >= 0xc0)) return undefined;
+    const length = wide ? this.unsigned(1 << (tag - 0xd9)) : tag & 0x1f;
+    if (length > 32) return this.text(length);
     const start = this.take(length);
-    return { binary: true, name: this.bytes.toString("latin1", start, start + length) };
+    return keyAt(this.bytes, start, start + length) ?? this.unicode(start, start + length);
+  }
+
+  /** A map with byte keys: a NumPy array or scalar. */
+  private marked(length: number, depth: number): WireValue {
+    if (length > 4) refuse("map has byte keys but is no NumPy array");
+    const entries = new Map<string, WireValue>();
+    for (let i = 0; i < length; i++) {
+      if (this.bytes[this.take(1)] !== 0xc4) refuse("map mixes text and byte keys");
+      const size = this.unsigned(1);
+      const start = this.take(size);
+      const key = keyAt(this.bytes, start, start + size) ?? "";
+      if (entries.has(key)) refuse("map repeats a key", key);
+      entries.set(key, this.value(depth));
+    }
+    if (entries.has("__ndarray__")) return this.array(entries);
+    if (entries.has("__npgeneric__")) return this.scalar(entries);
+    return refuse("map has byte keys but is no NumPy array", [...entries.keys()].join(", "));
   }
 
   private array(entries: ReadonlyMap<string, WireValue>): WireValue {
@@ -211,36 +258,43 @@ export class MsgpackReader {
     if (unicodeName.test(name)) return this.strings(data, name, shape);
     const dtype = wireDTypes.get(name) ?? refuse("array dtype is not supported", name.slice(0, 64));
     const expected = sizeOf(shape) * dtype.itemSize;
-    if (expected !== data.byteLength)
+    if (expected !== data.byteLength) {
       refuse(
         `array of shape [${shape.join(", ")}] and dtype ${name} needs ${expected} bytes`,
         `${data.byteLength}`,
       );
+    }
     if (dtype.host === "bool" && data.some((byte) => byte > 1))
       refuse("bool array holds bytes other than 0 and 1");
     const array: NdArray = { dtype: dtype.host, shape, data: elementsOf(data, dtype) };
-    return dtype.half && this.options.exact ? new Half(array as NdArray<"float32">) : array;
+    return dtype.half && this.exact ? new Half(array as NdArray<"float32">) : array;
   }
 
   private shape(value: WireValue): number[] {
     if (!Array.isArray(value)) return refuse("array shape is not a list");
     const axes = value as WireValue[];
-    if (axes.length > this.limits.maxRank)
+    if (axes.length > this.limits.maxRank) {
       refuse(`array has more than ${this.limits.maxRank} axes`, `${axes.length}`);
+    }
     for (const axis of axes) {
       const length = typeof axis === "number" && Number.isInteger(axis) ? axis : -1;
-      if (length < 0 || length > this.limits.maxElements)
+      if (length < 0 || length > this.limits.maxElements) {
         refuse("array axis is not a length", typeof axis === "number" ? `${axis}` : typeof axis);
+      }
     }
     const shape = axes as number[];
-    if (sizeOf(shape) > this.limits.maxElements) refuse(`array exceeds ${this.limits.maxElements} elements`);
+    if (sizeOf(shape) > this.limits.maxElements) {
+      refuse(`array exceeds ${this.limits.maxElements} elements`);
+    }
     return shape;
   }
 
   private strings(data: Uint8Array, dtype: string, shape: readonly number[]): WireValue {
-    this.values += sizeOf(shape);
-    if (this.values > this.limits.maxValues) refuse(`message exceeds ${this.limits.maxValues} values`);
-    return unicodeArray(data, dtype, shape);
+    this.count(sizeOf(shape));
+    return (
+      unicodeArray(data, dtype, shape) ??
+      refuse(`array of shape [${shape.join(", ")}] and dtype ${dtype} is malformed`)
+    );
   }
 
   private scalar(entries: ReadonlyMap<string, WireValue>): WireValue {
@@ -250,43 +304,15 @@ export class MsgpackReader {
     if (entries.size !== 3 || entries.get("__npgeneric__") !== true || typeof dtype !== "string") {
       refuse("scalar map needs exactly __npgeneric__, data and dtype", [...entries.keys()].join(", "));
     }
-    if (!wireDTypes.has(dtype) && !unicodeName.test(dtype))
+    if (!wireDTypes.has(dtype) && !unicodeName.test(dtype)) {
       refuse("scalar dtype is not supported", dtype.slice(0, 64));
+    }
     if (typeof value === "object" || value === undefined) return refuse("scalar holds no plain value");
-    return this.options.exact ? new NumpyScalar(dtype, value) : value;
+    return this.exact ? new NumpyScalar(dtype, value) : value;
   }
 }
 
 function narrow(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
-}
-
-/** UCS-4 padded with NULs, as nested lists of strings. */
-function unicodeArray(data: Uint8Array, dtype: string, shape: readonly number[]): WireValue {
-  const width = Number(dtype.slice(2));
-  const count = sizeOf(shape);
-  if (data.byteLength !== count * width * 4)
-    refuse(`array of shape [${shape.join(", ")}] and dtype ${dtype} has a wrong size`, `${data.byteLength}`);
-  const points = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  const strings: WireValue[] = [];
-  for (let i = 0; i < count; i++) {
-    let text = "";
-    for (let j = 0; j < width; j++) {
-      const point = points.getUint32((i * width + j) * 4, dtype.startsWith("<"));
-      if (point > 0x10ffff) refuse("unicode array holds no code point", `${point}`);
-      text += String.fromCodePoint(point);
-    }
-    strings.push(text.replace(/\0+$/, ""));
-  }
-  return nest(strings, shape);
-}
-
-function nest(flat: readonly WireValue[], shape: readonly number[]): WireValue {
-  if (shape.length === 0) return flat[0];
-  if (flat.length === 0) return [];
-  const stride = sizeOf(shape.slice(1));
-  return Array.from({ length: shape[0] }, (_, i) =>
-    nest(flat.slice(i * stride, (i + 1) * stride), shape.slice(1)),
-  );
 }

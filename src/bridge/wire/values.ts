@@ -23,6 +23,21 @@ export interface WireMap {
   [key: string]: WireValue;
 }
 
+/** Makes maps: their prototype is empty, so that a key like `__proto__` is only a key, and looking one up is fast. */
+class Map0 {}
+Object.setPrototypeOf(Map0.prototype, null);
+delete (Map0.prototype as { constructor?: unknown }).constructor;
+
+/** A new empty map for decoded entries. */
+export function makeMap(): WireMap {
+  return new Map0() as WireMap;
+}
+
+/** Is this prototype one of a plain record, a `null` one, or a decoded map's? */
+export function isPlainPrototype(prototype: unknown): boolean {
+  return prototype === Object.prototype || prototype === null || prototype === Map0.prototype;
+}
+
 /** A number that is written as float64 even when it is integral, as Python writes `2.0`. */
 export class Float {
   readonly value: number;

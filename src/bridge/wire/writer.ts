@@ -1,7 +1,6 @@
 /** @file A msgpack writer: small things go to a scratch page, large bytes are only noted and copied once, at the end. */
 
 const inlineBytes = 1024;
-const binary64 = new DataView(new ArrayBuffer(8));
 
 interface Segment {
   /** Where in the scratch page the bytes belong. */
@@ -53,9 +52,7 @@ export class MsgpackWriter {
   float(value: number): void {
     this.room(9);
     this.page[this.used] = 0xcb;
-    binary64.setFloat64(0, value);
-    for (let i = 0; i < 8; i++) this.page[this.used + 1 + i] = binary64.getUint8(i);
-    this.used += 9;
+    this.used = this.page.writeDoubleBE(value, this.used + 1);
   }
 
   string(value: string): void {
@@ -101,6 +98,11 @@ export class MsgpackWriter {
   /** The message, in memory of its own; the writer is empty again. */
   finish(): Buffer<ArrayBuffer> {
     const out = Buffer.allocUnsafeSlow(this.used + this.segmentBytes);
+    if (this.segments.length === 0) {
+      this.page.copy(out, 0, 0, this.used);
+      this.used = 0;
+      return out;
+    }
     let from = 0;
     let to = 0;
     for (const { at, bytes } of this.segments) {
@@ -148,8 +150,11 @@ export class MsgpackWriter {
 
   private tagged(tag: number, value: number, width: 1 | 2 | 4): void {
     this.room(5);
-    this.page[this.used++] = tag;
-    this.used = this.page.writeUIntBE(value, this.used, width);
+    const at = this.used + 1;
+    this.page[this.used] = tag;
+    if (width === 1) this.used = this.page.writeUInt8(value, at);
+    else if (width === 2) this.used = this.page.writeUInt16BE(value, at);
+    else this.used = this.page.writeUInt32BE(value, at);
   }
 
   private room(bytes: number): void {

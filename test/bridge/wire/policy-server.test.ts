@@ -162,6 +162,47 @@ describe("the superset", () => {
     expect((await wire.closed).code).toBe(1011);
   });
 
+  it("begins the episode again with the observation after one that failed", async () => {
+    const { url } = await serve();
+    const { wire } = await connect(url);
+    expect(await wire.ask({ throw: true, seq: 1 })).toMatchObject({ op: "error" });
+    expect(actionsOf(await wire.ask({ x: 2, seq: 2 }))).toEqual([2, 1, 1]);
+    expect(actionsOf(await wire.ask({ x: 3, seq: 3 }))).toEqual([3, 1, 0]);
+  });
+
+  it("begins the episode with what a robot sends after its first observation was dropped with its connection", async () => {
+    const { policy, batches, release } = gated();
+    const begun: boolean[] = [];
+    const { url, listener } = await serve(
+      {},
+      {
+        infer: (requests) => {
+          begun.push(...requests.map(({ begins }) => begins));
+          return policy.infer(requests);
+        },
+      },
+    );
+    const { wire: busy } = await connect(url);
+    const { wire: lost } = await connect(url);
+    busy.send({ x: 0, seq: 0 });
+    await until(() => batches.length === 1);
+    await lost.ask({ op: "hello", session_id: "r" });
+    lost.send({ x: 1, session_id: "r", seq: 0 });
+    await lost.ask({ op: "hb" });
+    lost.close();
+    await until(() => listener.connections === 1);
+    const { wire } = await connect(url);
+    wire.send({ x: 2, session_id: "r", seq: 1 });
+    await wire.ask({ op: "hb" });
+    release();
+    await until(() => batches.length === 2);
+    release();
+    expect([batches, begun]).toEqual([
+      [[0], [2]],
+      [true, true],
+    ]);
+  });
+
   it("refuses a seq that does not rise", async () => {
     const { url } = await serve();
     const { wire } = await connect(url);
@@ -237,6 +278,66 @@ describe("the superset", () => {
     const reply = await wire.ask({ x: 1 });
     const [, id] = JSON.parse(reply.session as string) as [string, string];
     expect(id).toMatch(/^[0-9a-f-]{36}$/);
+  });
+});
+
+describe("what the server passes on unread", () => {
+  const array = (name: string, shape: number[], data: Uint8Array): Buffer =>
+    Buffer.concat([
+      Buffer.from("84c40b5f5f6e6461727261795f5fc3c40464617461c4", "hex"),
+      Buffer.from([data.length]),
+      data,
+      Buffer.from("c4056474797065", "hex"),
+      encode(name),
+      Buffer.from("c4057368617065", "hex"),
+      encode(shape),
+    ]);
+  const message = (...entries: readonly (readonly [string, Uint8Array])[]): Buffer =>
+    Buffer.concat([
+      Buffer.from([0x80 + entries.length]),
+      ...entries.flatMap(([key, value]) => [encode(key), value]),
+    ]);
+  const faulty: readonly [string, Uint8Array][] = [
+    ["an unknown dtype", array("|O8", [1], new Uint8Array(8))],
+    ["fewer bytes than its shape needs", array("<f4", [2], new Uint8Array(4))],
+    ["text that is not UTF-8", Buffer.from("a2c328", "hex")],
+    ["a map that repeats a key", Buffer.from("82a16101a16102", "hex")],
+    ["more elements than the server takes", array("|u1", [65], new Uint8Array(65))],
+    ["more text than the server takes values", array("<U1", [60], new Uint8Array(240))],
+    ["nesting deeper than the server takes", Buffer.from("9191919191919101", "hex")],
+  ];
+  const strict = { limits: { maxElements: 64, maxValues: 40, maxDepth: 6 } };
+
+  it.each(faulty)("is checked where inference happens: %s", async (_name, value) => {
+    const { url } = await serve(strict);
+    const { wire } = await connect(url);
+    await wire.ask({ op: "hello" });
+    wire.send(message(["seq", encode(4)], ["image", value]));
+    expect(await wire.map()).toMatchObject({ op: "error", code: "PROTOCOL" });
+    expect(await wire.ask({ x: 1, seq: 5 })).toHaveProperty("actions");
+    const { wire: stock } = await connect(url);
+    stock.send(message(["image", value]));
+    expect(await stock.next()).toMatch(/PROTOCOL/);
+    expect((await stock.closed).code).toBe(1007);
+  });
+
+  it("leaves nothing unread when no inference follows", async () => {
+    const { url } = await serve(strict);
+    const { wire } = await connect(url);
+    await wire.ask({ op: "hello" });
+    for (const [, value] of faulty) {
+      wire.send(message(["op", encode("hb")], ["junk", value]));
+      expect(await wire.map()).toMatchObject({ op: "error", code: "PROTOCOL" });
+    }
+  });
+
+  it("cannot say a control key twice", async () => {
+    const { url } = await serve();
+    const { wire } = await connect(url);
+    await wire.ask({ op: "hello" });
+    wire.send(message(["seq", encode(1)], ["seq", encode(2)]));
+    expect(await wire.map()).toMatchObject({ op: "error", code: "PROTOCOL" });
+    expect(await wire.ask({ x: 1, seq: 1 })).toHaveProperty("actions");
   });
 });
 

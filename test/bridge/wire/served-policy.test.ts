@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import { encode, decode, type WireMap } from "../../../src/bridge/codec.ts";
 import { decodeFrames, encodeFrame } from "../../../src/bridge/frames.ts";
 import { makeServedPolicy, type ServedPolicyOptions } from "../../../src/bridge/inference-policy.ts";
-import { type InferenceResult, runBatch } from "../../../src/bridge/inference.ts";
+import { type InferenceItem, type InferenceResult, runBatch } from "../../../src/bridge/inference.ts";
+import { defaultLimits } from "../../../src/bridge/limits.ts";
 import { float32, ndarray, type NdArray, zeros } from "../../../src/core/ndarray.ts";
 import { Box } from "../../../src/core/spaces/box.ts";
 import { Dict } from "../../../src/core/spaces/dict.ts";
@@ -48,6 +49,16 @@ const served = (options: Partial<ServedPolicyOptions> = {}) => {
 };
 const ask = (observations: readonly WireMap[], begins = true) =>
   observations.map((observation, i) => ({ session: `${i}`, begins, observation }));
+const items = (observations: readonly WireMap[]): InferenceItem[] => {
+  const stamp = { seq: 1, tMono: undefined, episode: 0, epoch: 1, previousTotalMs: undefined, queueMs: 0 };
+  return observations.map((observation, i) => ({
+    session: `${i}`,
+    begins: true,
+    bytes: encode(observation),
+    stamp,
+    limits: defaultLimits,
+  }));
+};
 const actions = (reply: WireMap): NdArray => reply.actions as NdArray;
 
 describe("makeServedPolicy", () => {
@@ -104,8 +115,8 @@ describe("makeServedPolicy", () => {
       [see(0, { state: zeros("int32", [3]) }), /INVALID_DTYPE.*"state"/],
       [see(0, { frame: zeros("uint8", [3, 4, 6]) }), /INVALID_SHAPE.*"frame"/],
     ];
-    const { results } = await runBatch(policy, ask([see(0.5), ...bad.map(([observation]) => observation)]));
-    expect("reply" in results[0]).toBe(true);
+    const { results } = await runBatch(policy, items([see(0.5), ...bad.map(([observation]) => observation)]));
+    expect("bytes" in results[0]).toBe(true);
     bad.forEach(([, message], i) =>
       expect((results[i + 1] as InferenceResult & { error: { message: string } }).error.message).toMatch(
         message,
@@ -152,7 +163,7 @@ describe("frames", () => {
     const frame = ndarray("uint8", [4, 6, 3], new Uint8Array(72).fill(200));
     await runBatch(
       policy,
-      ask([see(0, { frame: await encodeFrame(frame, { codec: "jpeg", quality: 95 }) })]),
+      items([see(0, { frame: await encodeFrame(frame, { codec: "jpeg", quality: 95 }) })]),
     );
     const seen = (calls[0].observations as { frame: NdArray<"uint8"> }).frame.data;
     expect(Math.max(...seen.map((value) => Math.abs(value - 200)))).toBeLessThanOrEqual(2);

@@ -1,6 +1,6 @@
 /** @file Gymnasium's three autoreset modes, derived once from the masked-step primitive for every kind of vector env. */
 
-import { asError, fail } from "../core/errors.ts";
+import { asError, fail, unknownName } from "../core/errors.ts";
 import type { NdArray } from "../core/ndarray.ts";
 import { zeros } from "../core/ndarray.ts";
 import type { Space } from "../core/spaces/space.ts";
@@ -22,6 +22,9 @@ import { cloneInfos, isEmptyInfos, mergeInfos, noInfos } from "./infos.ts";
 import type { Mask } from "./masks.ts";
 import { checkMask } from "./masks.ts";
 import { cloneStep } from "./step-batch.ts";
+
+/** The names of the modes. */
+export const autoresetModes: readonly AutoresetMode[] = ["next-step", "same-step", "disabled"];
 
 /** Options of `withAutoreset`. */
 export interface AutoresetOptions {
@@ -383,7 +386,7 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
  * Rows outside the `mask` of `step` are left alone in every mode, their pending reset included.
  * @throws RESET_NEEDED for a step before the first reset (every mode) or of an ended row (disabled).
  * @throws INVALID_SHAPE for a mask that is not bool [numEnvs] or all zero.
- * @throws NOT_SUPPORTED when `primitive` already resets by itself in another mode.
+ * @throws UNKNOWN_NAME for a mode that is none; NOT_SUPPORTED when `primitive` already resets by itself in another mode.
  * @source Gymnasium 1.4 `gymnasium/vector/sync_vector_env.py`
  */
 export function withAutoreset<O, A>(
@@ -391,6 +394,7 @@ export function withAutoreset<O, A>(
   mode: AutoresetMode,
   options: AutoresetOptions = {},
 ): AutoresetVectorEnv<O, A> {
+  if (!autoresetModes.includes(mode)) throw unknownName("autoreset mode", mode, autoresetModes);
   if (primitive instanceof AutoresetVectorEnv) return withAutoreset(primitive.primitive, mode, options);
   const own = primitive.metadata.autoreset ?? "disabled";
   if (own !== "disabled") {

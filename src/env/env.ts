@@ -55,6 +55,8 @@ export interface EnvSpec {
   readonly rewardThreshold?: number;
   /** True when equal seeds do not give equal episodes. */
   readonly nondeterministic?: boolean;
+  /** Names of the keyword arguments that it takes: others are refused. Absent: any name goes to the maker. */
+  readonly kwargNames?: readonly string[];
   /** Default keyword arguments, overridden by the caller's. */
   readonly kwargs?: Kwargs;
 }

@@ -2,14 +2,19 @@
 
 import { fail, unknownName } from "../core/errors.ts";
 import type { AutoresetVectorEnv } from "./autoreset.ts";
-import { withAutoreset } from "./autoreset.ts";
+import { autoresetModes, withAutoreset } from "./autoreset.ts";
+import { borrowEntryPoints, loadEntryPoint, withEntryPoints } from "./entry-point.ts";
+import { parseEnvId } from "./env-id.ts";
 import type { AutoresetMode, Env, EnvMaker, EnvSpec, Kwargs, VectorEnv, VectorEnvMaker } from "./env.ts";
 import { GuardedEnv } from "./guard.ts";
+import { checkCount, checkKwargs, checkRenderMode, checkWord } from "./kwargs.ts";
 import type { PartialVectorEnv } from "./vector/partial.ts";
 import type { WorkersOptions } from "./vector/workers.ts";
 
+const vectorModes = ["sync", "workers", "batched"] as const;
+
 /** How `makeVec` runs its sub-environments. */
-export type VectorMode = "sync" | "workers" | "batched";
+export type VectorMode = (typeof vectorModes)[number];
 
 /** Options of `makeVec`; every other key is a keyword argument of the environment. */
 export interface MakeVecOptions {
@@ -36,53 +41,14 @@ export interface MakeVecOptions {
   [kwarg: string]: unknown;
 }
 
-/** An id taken apart; `version` and `namespace` are undefined where the id has none. */
-export interface ParsedId {
-  readonly namespace: string | undefined;
-  readonly name: string;
-  readonly version: number | undefined;
-}
+/** The names of `MakeVecOptions`; whatever else is given is a keyword argument of the environment. */
+const vectorOptions = "numEnvs mode autoreset seed copy wrappers numWorkers onFailure timeoutMs".split(" ");
 
-const idPattern = /^(?:([\p{L}\p{N}_:-]+)\/)?([\p{L}\p{N}_:.-]+?)(?:-v(\d+))?$/u;
-
-/** Take an id apart. @throws INVALID_ARGUMENT for a malformed one. @source Gymnasium 1.4 `registration.py` */
-export function parseEnvId(id: string): ParsedId {
-  const match = idPattern.exec(id);
-  if (match === null) {
-    fail({
-      code: "INVALID_ARGUMENT",
-      what: `malformed environment id "${id}"`,
-      expected: "[namespace/]name[-vN], e.g. CartPole-v1 or lab/Reach-v0",
-      fix: "use letters, digits, _ : . - only",
-    });
-  }
-  return {
-    namespace: match[1],
-    name: match[2],
-    version: match[3] === undefined ? undefined : Number(match[3]),
-  };
-}
-
-function checkCount(name: string, count: number): void {
-  if (Number.isInteger(count) && count > 0) return;
-  fail({ code: "INVALID_ARGUMENT", what: `${name} cannot be ${count}`, expected: "a positive integer" });
-}
-
-async function load<M>(entryPoint: M | string, id: string): Promise<M> {
-  if (typeof entryPoint !== "string") return entryPoint;
-  const [module, name] = entryPoint.split("#");
-  const loaded = (await import(module)) as Record<string, unknown>;
-  const maker = loaded[name];
-  if (typeof maker !== "function") {
-    fail({
-      code: "INVALID_ARGUMENT",
-      what: `entry point of "${id}" is not a function`,
-      expected: `module ${module} to export a function ${name}`,
-      got: `exports ${Object.keys(loaded).join(", ")}`,
-      fix: `write it as "module#export"`,
-    });
-  }
-  return maker as M;
+/** The spec of an environment made with `kwargs`: making it from that spec makes the same. */
+function specWith(spec: EnvSpec, kwargs: Kwargs): EnvSpec {
+  const { maxEpisodeSteps = spec.maxEpisodeSteps, ...rest } = kwargs as { maxEpisodeSteps?: number };
+  const limit = maxEpisodeSteps === -1 ? undefined : maxEpisodeSteps;
+  return { ...spec, maxEpisodeSteps: limit, kwargs: { ...spec.kwargs, ...rest } };
 }
 
 /** Environment specs by id; `registry` below is the default one, tests make their own. */
@@ -146,35 +112,39 @@ export class Registry {
       .filter((known) => known.namespace === namespace && known.name === name);
   }
 
+  /** The spec that an id or a spec means: one without entry points (it was JSON) has those of the known one. */
+  #resolve(id: string | EnvSpec): EnvSpec {
+    return typeof id === "string" ? this.spec(id) : borrowEntryPoints(id, this.#specs.get(id.id));
+  }
+
   /**
    * One environment, checked for the order of calls and truncated at its time limit.
+   * @throws UNKNOWN_NAME for an id or a keyword argument that is not known
    * @throws NOT_SUPPORTED when the environment's module is loaded lazily: use `await makeAsync(id)`.
    */
   make(id: string | EnvSpec, kwargs: Kwargs = {}): Env {
-    const spec = typeof id === "string" ? this.spec(id) : id;
-    const { maxEpisodeSteps, ...rest } = kwargs as Kwargs & { maxEpisodeSteps?: number };
+    const spec = this.#resolve(id);
+    checkKwargs(spec, kwargs);
+    const { maxEpisodeSteps: _limit, ...rest } = kwargs;
     const maker = spec.entryPoint;
     const env = typeof maker === "function" ? maker({ ...spec.kwargs, ...rest }) : undefined;
-    if (env === undefined || env instanceof Promise) {
-      fail({
-        code: "NOT_SUPPORTED",
-        what: `make("${spec.id}") of an environment ${maker === undefined ? "that has only a vector form" : "that loads lazily"}`,
-        fix:
-          maker === undefined
-            ? `use await makeVec("${spec.id}", { numEnvs })`
-            : `use await makeAsync("${spec.id}")`,
-      });
-    }
-    return this.#guard(env, spec, kwargs, maxEpisodeSteps);
+    if (env !== undefined && !(env instanceof Promise)) return this.#guard(env, spec, kwargs);
+    const batched = maker === undefined && spec.vectorEntryPoint !== undefined;
+    return fail({
+      code: "NOT_SUPPORTED",
+      what: `make("${spec.id}") of an environment ${batched ? "that has only a vector form" : "that loads lazily"}`,
+      fix: batched ? `use await makeVec("${spec.id}", { numEnvs })` : `use await makeAsync("${spec.id}")`,
+    });
   }
 
   /** `make` for every kind of entry point, lazily imported ones included. */
   async makeAsync(id: string | EnvSpec, kwargs: Kwargs = {}): Promise<Env> {
-    const spec = typeof id === "string" ? this.spec(id) : id;
+    const spec = await withEntryPoints(this.#resolve(id), this.ids);
     if (spec.entryPoint === undefined) return this.make(spec, kwargs);
-    const { maxEpisodeSteps, ...rest } = kwargs as Kwargs & { maxEpisodeSteps?: number };
-    const maker = await load<EnvMaker>(spec.entryPoint, spec.id);
-    return this.#guard(await maker({ ...spec.kwargs, ...rest }), spec, kwargs, maxEpisodeSteps);
+    checkKwargs(spec, kwargs);
+    const { maxEpisodeSteps: _limit, ...rest } = kwargs;
+    const maker = await loadEntryPoint<EnvMaker>(spec.entryPoint, spec.id);
+    return this.#guard(await maker({ ...spec.kwargs, ...rest }), spec, kwargs);
   }
 
   /**
@@ -182,26 +152,25 @@ export class Registry {
    *
    * Inside out: the primitive (batched form, or N single environments), `wrappers`, the autoreset mode, the copy.
    * @throws NOT_SUPPORTED for mode "batched" of an environment without a batched form
+   * @throws UNKNOWN_NAME for an id, a mode, an option or a keyword argument that is not known
    */
   async makeVec(id: string | EnvSpec, options: MakeVecOptions = {}): Promise<AutoresetVectorEnv> {
-    const spec = typeof id === "string" ? this.spec(id) : id;
+    const spec = await withEntryPoints(this.#resolve(id), this.ids);
     checkCount("numEnvs", options.numEnvs ?? 1);
-    const {
-      numEnvs = 1,
-      mode,
-      autoreset = "next-step",
-      copy = true,
-      seed,
-      wrappers = [],
-      ...kwargs
-    } = options;
+    checkWord("mode of makeVec", options.mode ?? "sync", vectorModes);
+    checkWord("autoreset mode", options.autoreset ?? "disabled", autoresetModes);
+    checkKwargs(spec, options, vectorOptions);
+    const { numEnvs = 1, mode, autoreset = "next-step", copy = true, seed, wrappers = [], ...more } = options;
+    const { numWorkers, onFailure, timeoutMs, ...kwargs } = more;
     const chosen = mode ?? (spec.vectorEntryPoint === undefined ? "sync" : "batched");
-    let env = await this.#primitive(spec, chosen, { ...spec.kwargs, ...kwargs, numEnvs });
+    const workers = { numEnvs, numWorkers, onFailure, timeoutMs };
+    let env = await this.#primitive(spec, chosen, { ...workers, kwargs: { ...spec.kwargs, ...kwargs } });
+    checkRenderMode(spec, kwargs, env.metadata);
     for (const wrap of wrappers) env = wrap(env);
     return withAutoreset(env, autoreset, {
       copy,
       firstSeed: seed,
-      spec: { ...spec, kwargs: { ...spec.kwargs, ...kwargs } },
+      spec: specWith(spec, kwargs),
       remake: () => this.makeVec(spec, options),
     });
   }
@@ -234,8 +203,9 @@ export class Registry {
   async #primitive(
     spec: EnvSpec,
     mode: VectorMode,
-    kwargs: Kwargs & { numEnvs: number },
+    options: WorkersOptions & { kwargs: Kwargs },
   ): Promise<VectorEnv> {
+    const { numEnvs, kwargs } = options;
     if (mode === "batched") {
       if (spec.vectorEntryPoint === undefined) {
         fail({
@@ -245,31 +215,23 @@ export class Registry {
           fix: "leave mode out to get the best one that exists",
         });
       }
-      const maker = await load<VectorEnvMaker>(spec.vectorEntryPoint, spec.id);
-      return maker({ maxEpisodeSteps: spec.maxEpisodeSteps, ...kwargs });
+      const maker = await loadEntryPoint<VectorEnvMaker>(spec.vectorEntryPoint, spec.id);
+      return maker({ maxEpisodeSteps: spec.maxEpisodeSteps, ...kwargs, numEnvs });
     }
-    const { numEnvs, numWorkers, onFailure, timeoutMs, ...rest } = kwargs as typeof kwargs &
-      Partial<WorkersOptions>;
     if (mode === "workers") {
       const { makeWorkersVectorEnv } = await import("./vector/workers.ts");
-      return makeWorkersVectorEnv(spec, {
-        numEnvs,
-        numWorkers,
-        onFailure,
-        timeoutMs,
-        kwargs: rest,
-      });
+      return makeWorkersVectorEnv(spec, options);
     }
     const { SyncVectorEnv } = await import("./vector/sync.ts");
     const envs: Env[] = [];
-    for (let i = 0; i < numEnvs; i++) envs.push(await this.makeAsync(spec, rest));
+    for (let i = 0; i < numEnvs; i++) envs.push(await this.makeAsync(spec, kwargs));
     return new SyncVectorEnv(envs);
   }
 
-  #guard(env: Env, spec: EnvSpec, kwargs: Kwargs, limit: number | undefined): Env {
-    const steps = limit ?? spec.maxEpisodeSteps;
-    const own = { ...spec, kwargs: { ...spec.kwargs, ...kwargs } };
-    return new GuardedEnv(env, { maxEpisodeSteps: steps === -1 ? undefined : steps, spec: own });
+  #guard(env: Env, spec: EnvSpec, kwargs: Kwargs): Env {
+    checkRenderMode(spec, kwargs, env.metadata);
+    const own = specWith(spec, kwargs);
+    return new GuardedEnv(env, { maxEpisodeSteps: own.maxEpisodeSteps, spec: own });
   }
 }
 

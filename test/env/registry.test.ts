@@ -1,14 +1,18 @@
 /** @file Ids, versions, near names, entry points of every form, time limits, modes. */
 
 import { describe, expect, test } from "vitest";
+import { float32 } from "../../src/core/ndarray.ts";
 import type { EnvSpec, VectorEnv } from "../../src/env/env.ts";
-import { parseEnvId, Registry } from "../../src/env/registry.ts";
+import { parseEnvId } from "../../src/env/env-id.ts";
+import { Registry } from "../../src/env/registry.ts";
 import { specFromJson, specToJson } from "../../src/env/spec-json.ts";
 import { builtinEnvs } from "../../src/sim/envs.ts";
 import { CounterEnv, CounterVec } from "./counter.ts";
 
 const entryPoint = (kwargs: object) => new CounterEnv(kwargs) as never;
 const counter: EnvSpec = { id: "Counter-v1", entryPoint, maxEpisodeSteps: 3, kwargs: { limit: 50 } };
+
+const counterModule = new URL("./counter.ts", import.meta.url).href;
 
 describe("ids", () => {
   test.each([
@@ -90,12 +94,57 @@ describe("make", () => {
   });
 
   test("an entry point can be a module and an export", async () => {
-    const module = new URL("./counter.ts", import.meta.url).href;
-    const registry = new Registry([{ id: "Counter-v1", entryPoint: `${module}#makeCounter` }]);
+    const registry = new Registry([{ id: "Counter-v1", entryPoint: `${counterModule}#makeCounter` }]);
     const env = await registry.makeAsync("Counter-v1", { limit: 2 });
     expect(env.reset({ seed: 0 }).info).toEqual({ start: 0 });
-    const wrong = new Registry([{ id: "Counter-v1", entryPoint: `${module}#nothing` }]);
-    await expect(wrong.makeAsync("Counter-v1")).rejects.toThrow(/to export a function nothing/);
+  });
+
+  test.each([
+    [`${counterModule}#nothing`, /to export a function nothing/],
+    [counterModule, /names no export.*"module#export"/s],
+    ["file:///nowhere/envs.ts#make", /cannot be imported.*nowhere/s],
+  ])("the entry point %s says what is wrong with it", async (point, message) => {
+    const wrong = new Registry([{ id: "Counter-v1", entryPoint: point }]);
+    await expect(wrong.makeAsync("Counter-v1")).rejects.toThrow(message);
+  });
+});
+
+describe("what is asked for must exist", () => {
+  const registry = new Registry(builtinEnvs);
+
+  test("a keyword argument that the environment does not take is refused with the nearest", async () => {
+    expect(() => registry.make("CartPole-v1", { suttonBartoRewards: true })).toThrow(
+      /UNKNOWN_NAME.*"CartPole-v1" "suttonBartoRewards".*did you mean "suttonBartoReward"/s,
+    );
+    for (const mode of ["sync", "workers", "batched"] as const) {
+      await expect(registry.makeVec("CartPole-v1", { mode, gravity: 3 })).rejects.toThrow(/UNKNOWN_NAME/);
+    }
+  });
+
+  test("a slip in an option of makeVec is named too", async () => {
+    await expect(registry.makeVec("CartPole-v1", { numEnvz: 3 })).rejects.toThrow(/did you mean "numEnvs"/);
+  });
+
+  test("without a list of names, every argument goes to the maker", () => {
+    expect(new Registry([counter]).make("Counter-v1", { starts: 4, mine: 1 }).spec?.kwargs).toMatchObject({
+      mine: 1,
+    });
+  });
+
+  test.each([
+    [{ mode: "async" }, /mode of makeVec "async".*one of sync, workers, batched/s],
+    [{ autoreset: "SAME_STEP" }, /autoreset mode "SAME_STEP".*did you mean "same-step"/s],
+    [{ maxEpisodeSteps: 0 }, /maxEpisodeSteps.*cannot be 0/],
+    [{ maxEpisodeSteps: "7" }, /maxEpisodeSteps.*cannot be "7"/],
+    [{ renderMode: "human", mode: "batched" }, /NOT_SUPPORTED.*"human".*rgb_array/s],
+  ])("%o is refused", async (options, message) => {
+    await expect(registry.makeVec("CartPole-v1", options as never)).rejects.toThrow(message);
+  });
+
+  test("a batched environment without a time limit never truncates", async () => {
+    const env = await registry.makeVec("CartPole-v1", { numEnvs: 2, maxEpisodeSteps: -1 });
+    await env.reset({ seed: 0 });
+    expect([...(await env.step(env.actionSpace.sample())).truncations.data]).toEqual([0, 0]);
   });
 });
 
@@ -176,5 +225,26 @@ describe("specs as JSON", () => {
       maxEpisodeSteps: 3,
       kwargs: { limit: 50 },
     });
+  });
+
+  test("what was made from a spec can be made from its JSON again", async () => {
+    const registry = new Registry(builtinEnvs);
+    const { spec } = registry.make("Pendulum-v1", { g: 0, maxEpisodeSteps: 2 });
+    const read = specFromJson(JSON.parse(JSON.stringify(specToJson(spec!))));
+    for (const env of [registry.make(read), await new Registry().makeAsync(read)]) {
+      expect(env.spec?.kwargs).toMatchObject({ g: 0 });
+      env.reset({ seed: 1, options: { x_init: 0, y_init: 0 } });
+      expect(env.step(float32([0])).observation).toEqual(float32([1, 0, 0]));
+      expect(env.step(float32([0])).truncated).toBe(true);
+    }
+    const vector = await registry.makeVec(read, { numEnvs: 2, mode: "sync" });
+    expect(specToJson(vector.spec!)).toEqual(specToJson(spec!));
+  });
+
+  test("a spec that nobody knows says so", async () => {
+    const registry = new Registry(builtinEnvs);
+    await expect(registry.makeAsync(specFromJson({ id: "CartPool-v1" }))).rejects.toThrow(
+      /UNKNOWN_NAME.*did you mean "CartPole-v1"/s,
+    );
   });
 });

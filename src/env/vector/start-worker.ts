@@ -10,13 +10,3 @@ export function startEnvWorker(data: unknown, transferList: readonly MessagePort
   const file = typescript ? new URL("./boot.mjs", import.meta.url) : entry;
   return new Worker(file, { workerData: { entry: entry.href, data }, transferList: [...transferList] });
 }
-
-/** Import a module by URL or name; TypeScript also from the built package, where `tsx` is installed. */
-export async function importModule(specifier: string): Promise<Record<string, unknown>> {
-  if (specifier.endsWith(".ts") && import.meta.url.endsWith(".js")) {
-    const loader = "tsx/esm/api";
-    const { register } = (await import(loader)) as { register: () => void };
-    register();
-  }
-  return (await import(specifier)) as Record<string, unknown>;
-}

@@ -2,13 +2,13 @@
 
 import type { MessagePort } from "node:worker_threads";
 import { receiveMessageOnPort, workerData } from "node:worker_threads";
-import { asError, fail } from "../../core/errors.ts";
+import { asError } from "../../core/errors.ts";
 import type { NdArray } from "../../core/ndarray.ts";
+import { withEntryPoints } from "../entry-point.ts";
 import type { Env, EnvSpec, InfoBatch } from "../env.ts";
 import { isEmptyInfos } from "../infos.ts";
 import { Registry } from "../registry.ts";
 import { rowsOf, viewShared } from "./shared-batch.ts";
-import { importModule } from "./start-worker.ts";
 import { SyncVectorEnv } from "./sync.ts";
 import type {
   Failure,
@@ -25,20 +25,6 @@ interface Served {
   readonly vector: SyncVectorEnv;
   readonly actions: unknown;
   readonly mask: NdArray<"bool">;
-}
-
-async function specOf(setup: WorkerSetup): Promise<EnvSpec> {
-  const { spec } = setup;
-  if (spec.entryPoint !== undefined || spec.module === undefined) return spec;
-  const { envs } = (await importModule(spec.module)) as { envs?: readonly EnvSpec[] };
-  const found = envs?.find((candidate) => candidate.id === spec.id);
-  if (found !== undefined) return { ...found, maxEpisodeSteps: spec.maxEpisodeSteps };
-  return fail({
-    code: "INVALID_ARGUMENT",
-    what: `worker threads cannot find the spec of "${spec.id}"`,
-    expected: `module ${spec.module} to export \`envs\`, a list with this id`,
-    fix: "export the specs from the module that the spec's `module` names",
-  });
 }
 
 class EnvWorker {
@@ -61,7 +47,7 @@ class EnvWorker {
   }
 
   async #make(): Promise<Env> {
-    this.#spec ??= await specOf(this.#setup);
+    this.#spec ??= await withEntryPoints(this.#setup.spec);
     return new Registry().makeAsync(this.#spec, this.#setup.kwargs);
   }
 

@@ -222,7 +222,7 @@ class RecordVideoWrapper extends VectorWrapper {
     const log: EpisodeLog = {
       version: 1,
       env: this.spec?.id,
-      kwargs: this.spec?.kwargs,
+      kwargs: this.spec && { ...this.spec.kwargs, maxEpisodeSteps: this.spec.maxEpisodeSteps ?? -1 },
       row,
       episode: episode.episode,
       seed,

@@ -22,7 +22,7 @@ import { drawCartPole } from "./drawing.ts";
 /** Keyword arguments of the batched CartPole. */
 export interface CartPoleVectorOptions extends CartPoleOptions {
   readonly numEnvs: number;
-  /** Default 500. */
+  /** Default 500; -1: never. */
   readonly maxEpisodeSteps?: number;
 }
 
@@ -63,7 +63,8 @@ export class CartPoleVectorEnv implements VectorEnv<Observations, NdArray> {
     this.numEnvs = n;
     this.observationSpace = this.singleObservationSpace.batch(n);
     this.actionSpace = this.singleActionSpace.batch(n);
-    this.maxEpisodeSteps = options.maxEpisodeSteps ?? 500;
+    const { maxEpisodeSteps = 500 } = options;
+    this.maxEpisodeSteps = maxEpisodeSteps === -1 ? Infinity : maxEpisodeSteps;
     this.state = new Float64Array(4 * n);
     this.#elapsed = new Int32Array(n);
     this.#suttonBarto = options.suttonBartoReward === true;

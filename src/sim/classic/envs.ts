@@ -9,6 +9,8 @@ import { makeMountainCar } from "./mountain-car.ts";
 import { makePendulum } from "./pendulum.ts";
 
 const module = import.meta.url;
+const cartPole = ["renderMode", "suttonBartoReward"];
+const mountainCar = ["renderMode", "goalVelocity"];
 
 async function makeCartPoleVector(options: CartPoleVectorOptions) {
   return (await import("./cart-pole-vector.ts")).makeCartPoleVector(options);
@@ -20,6 +22,7 @@ export const envs: readonly EnvSpec[] = [
     id: "CartPole-v0",
     module,
     entryPoint: makeCartPole,
+    kwargNames: cartPole,
     vectorEntryPoint: makeCartPoleVector,
     maxEpisodeSteps: 200,
     rewardThreshold: 195,
@@ -28,18 +31,40 @@ export const envs: readonly EnvSpec[] = [
     id: "CartPole-v1",
     module,
     entryPoint: makeCartPole,
+    kwargNames: cartPole,
     vectorEntryPoint: makeCartPoleVector,
     maxEpisodeSteps: 500,
     rewardThreshold: 475,
   },
-  { id: "MountainCar-v0", module, entryPoint: makeMountainCar, maxEpisodeSteps: 200, rewardThreshold: -110 },
+  {
+    id: "MountainCar-v0",
+    module,
+    entryPoint: makeMountainCar,
+    kwargNames: mountainCar,
+    maxEpisodeSteps: 200,
+    rewardThreshold: -110,
+  },
   {
     id: "MountainCarContinuous-v0",
     module,
     entryPoint: makeMountainCarContinuous,
+    kwargNames: mountainCar,
     maxEpisodeSteps: 999,
     rewardThreshold: 90,
   },
-  { id: "Pendulum-v1", module, entryPoint: makePendulum, maxEpisodeSteps: 200 },
-  { id: "Acrobot-v1", module, entryPoint: makeAcrobot, maxEpisodeSteps: 500, rewardThreshold: -100 },
+  {
+    id: "Pendulum-v1",
+    module,
+    entryPoint: makePendulum,
+    kwargNames: ["renderMode", "g"],
+    maxEpisodeSteps: 200,
+  },
+  {
+    id: "Acrobot-v1",
+    module,
+    entryPoint: makeAcrobot,
+    kwargNames: ["renderMode", "bookOrNips"],
+    maxEpisodeSteps: 500,
+    rewardThreshold: -100,
+  },
 ];

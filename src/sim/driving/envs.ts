@@ -8,6 +8,7 @@ import { makeDriveTrafficVec } from "./traffic-env.ts";
 import type { DriveTrafficOptions } from "./traffic-env.ts";
 
 const module = import.meta.url;
+const kwargNames = ["renderMode", "split", "observation", "wideStarts"];
 
 /** One `DriveTrack-v0`. */
 export function makeDriveTrack(options: Omit<DriveTrackOptions, "numEnvs"> = {}): DrivingEnv {
@@ -24,6 +25,7 @@ export const envs: readonly EnvSpec[] = [
   {
     id: "DriveTrack-v0",
     module,
+    kwargNames: [...kwargNames, "trackSeeds"],
     entryPoint: (kwargs) => makeDriveTrack({ ...kwargs, maxEpisodeSteps: -1 }),
     vectorEntryPoint: (kwargs) => makeDriveTrackVec(kwargs),
     maxEpisodeSteps: 300,
@@ -32,6 +34,7 @@ export const envs: readonly EnvSpec[] = [
   {
     id: "DriveTraffic-v0",
     module,
+    kwargNames,
     entryPoint: (kwargs) => makeDriveTraffic({ ...kwargs, maxEpisodeSteps: -1 }),
     vectorEntryPoint: (kwargs) => makeDriveTrafficVec(kwargs),
     maxEpisodeSteps: 300,

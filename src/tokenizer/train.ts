@@ -61,7 +61,7 @@ function meanPatches(frames: NdArray<"uint8">, config: ContinuousConfig): NdArra
 }
 
 /** Mean per latent number and one scale over `latents` [B, D]. */
-function fitNormalizer(latents: NdArray<"float32">): LatentNormalizer {
+export function fitNormalizer(latents: NdArray<"float32">): LatentNormalizer {
   const [count, width] = latents.shape;
   const mean = zeros("float32", [width]);
   const sums = new Float64Array(width);

@@ -1,7 +1,8 @@
 /** @file The commands of `reverie` and their options; each command's work is loaded when it is called. */
 
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { ReverieError } from "../core/errors.ts";
+import type { CompareFlags } from "./compare.ts";
 
 /** Exit codes, documented in docs/experiments.md. */
 export const exitCodes = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -40,6 +41,23 @@ function addRuns(program: Command): void {
     );
 }
 
+function addRecords(program: Command): void {
+  program
+    .command("compare")
+    .description("compare runs: seeds of one config are put together, intervals as the field reports them")
+    .argument("<runs...>", "folders of runs")
+    .option("--methods <keys>", "only these, separated by commas")
+    .option("--metric <stage/metric>", "compare a metric's last value instead of the judged scores")
+    .addOption(new Option("--goal <goal>", "which values are better").choices(["max", "min"]).default("max"))
+    .option("--title <text>", "heading of the page")
+    .option("--html <file>", "where the page goes", "comparison.html")
+    .option("--no-html", "write no page")
+    .option("--json <file>", "write the numbers too")
+    .action(async (runs: string[], flags: CompareFlags) =>
+      (await import("./compare.ts")).compare(runs, flags),
+    );
+}
+
 function addOthers(program: Command): void {
   program
     .command("play")
@@ -62,6 +80,7 @@ function buildProgram(): Command {
     .showHelpAfterError("(see reverie --help)")
     .exitOverride();
   addRuns(program);
+  addRecords(program);
   addOthers(program);
   return program;
 }

@@ -3,6 +3,7 @@
 import type { z } from "zod";
 import type { RunFields } from "./config-schema.ts";
 import type { PlayWorld } from "./play.ts";
+import type { ScoreSet } from "./scores.ts";
 import type { Stage, StageContext } from "./stages.ts";
 
 /** Settings of `reverie evaluate`. */
@@ -20,6 +21,8 @@ export interface Experiment<C extends RunFields = RunFields> {
   stages(config: C): readonly Stage<C>[];
   /** Judge a run from its folder again and write its tables. */
   evaluate?(config: C, context: StageContext, options: EvaluateOptions): Promise<void>;
+  /** Scores of the seeds that a run's folder has judged, finished or not; what `reverie compare` works on. */
+  scores?(config: C, runPath: string): ScoreSet[];
   /** One world, or two to be driven side by side (the real one first), for `reverie play`. */
   play?(config: C, runPath: string): Promise<PlayWorld[]>;
 }

@@ -75,8 +75,8 @@ function xAxis(series: readonly Series[]): Axis {
 
 function range(series: readonly Series[]): [number, number] {
   let [low, high] = [Infinity, -Infinity];
-  for (const { y } of series) {
-    for (const value of y) {
+  for (const { y, band } of series) {
+    for (const value of [...y, ...(band?.low ?? []), ...(band?.high ?? [])]) {
       low = Math.min(low, value);
       high = Math.max(high, value);
     }
@@ -118,9 +118,24 @@ function py(axis: Axis, value: number): string {
   return (box.bottom - axis.share(value) * (box.bottom - box.top)).toFixed(1);
 }
 
+/** Line and band; a dot with its whisker where there is one point alone. */
+function bandParts(series: Series, band: NonNullable<Series["band"]>, x: Axis, y: Axis): string {
+  const edge = (values: readonly number[]): string[] =>
+    values.map((value, i) => `${px(x, series.x[i])} ${py(y, value)}`);
+  if (series.x.length === 1) {
+    const [at] = edge(series.y)[0].split(" ");
+    const whisker = `<path class="line" d="M${at} ${py(y, band.low[0])}V${py(y, band.high[0])}"/>`;
+    return `${whisker}<circle cx="${at}" cy="${py(y, series.y[0])}" r="3.5"/>`;
+  }
+  const outline = [...edge(band.high), ...edge(band.low).reverse()];
+  return `<path class="band" d="M${outline.join("L")}Z"/><path class="line" d="${path(series, x, y)}"/>`;
+}
+
 function curve(series: Series, index: number, x: Axis, y: Axis): string {
   const colour = `c${index % colours}`;
   const last = `<title>${escapeHtml(series.label)}: ${tickText(series.y[series.y.length - 1])} at the end</title>`;
+  if (series.band !== undefined)
+    return `<g class="${colour}">${last}${bandParts(series, series.band, x, y)}</g>`;
   if (series.x.length < 24) {
     const dots = series.x.map(
       (value, i) => `<circle cx="${px(x, value)}" cy="${py(y, series.y[i])}" r="2.4"/>`,
@@ -133,7 +148,7 @@ function curve(series: Series, index: number, x: Axis, y: Axis): string {
   return `<g class="${colour}">${last}<path class="raw" d="${raw}"/><path class="line" d="${calm}"/></g>`;
 }
 
-function axes(x: Axis, y: Axis, unit: string): string {
+function axes(x: Axis, y: Axis, unit: string, across = "step"): string {
   const parts: string[] = [];
   for (const tick of y.ticks) {
     const at = py(y, tick);
@@ -146,7 +161,9 @@ function axes(x: Axis, y: Axis, unit: string): string {
     parts.push(`<text x="${at}" y="${box.bottom + 16}" text-anchor="middle">${tickText(tick)}</text>`);
   }
   parts.push(`<path class="axis" d="M${box.left} ${box.bottom}H${box.right}"/>`);
-  parts.push(`<text class="name" x="${box.right}" y="${box.bottom + 32}" text-anchor="end">step</text>`);
+  parts.push(
+    `<text class="name" x="${box.right}" y="${box.bottom + 32}" text-anchor="end">${escapeHtml(across)}</text>`,
+  );
   const label = [unit, y.scale === "log" ? "log scale" : ""].filter((part) => part !== "").join(", ");
   if (label !== "") parts.push(`<text class="name" x="4" y="${box.top - 3}">${escapeHtml(label)}</text>`);
   return parts.join("");
@@ -171,6 +188,6 @@ export function plotHtml(plot: PlotData): string {
     series.length === 1
       ? `<b>${tickText(Number(series[0].y[series[0].y.length - 1].toPrecision(4)))}</b>`
       : "";
-  const svg = `<svg viewBox="0 0 ${size.width} ${size.height}" role="img" aria-label="${escapeHtml(plot.title)} by step">`;
-  return `<figure class="plot"><figcaption>${title}${end}</figcaption>${svg}${axes(x, y, plot.unit)}${curves}</svg>${legend(series)}</figure>`;
+  const svg = `<svg viewBox="0 0 ${size.width} ${size.height}" role="img" aria-label="${escapeHtml(`${plot.title} by ${plot.across ?? "step"}`)}">`;
+  return `<figure class="plot"><figcaption>${title}${end}</figcaption>${svg}${axes(x, y, plot.unit, plot.across)}${curves}</svg>${legend(series)}</figure>`;
 }

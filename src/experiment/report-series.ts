@@ -7,10 +7,14 @@ export interface Series {
   readonly label: string;
   readonly x: readonly number[];
   readonly y: readonly number[];
+  /** Interval around `y`, as long as it; such a curve is drawn as it is, without smoothing. */
+  readonly band?: { readonly low: readonly number[]; readonly high: readonly number[] };
 }
 
 /** Curves that share axes. */
 export interface PlotData {
+  /** Name of the horizontal axis; `step` unless given. */
+  readonly across?: string;
   readonly stage: string;
   readonly title: string;
   /** As in `m/s`; empty when the name tells none. */
@@ -59,10 +63,14 @@ function placeOf(metric: string): Place {
  * `policy-3` and `policy-3-round1` of the seeds 3 and 4 are the stages `policy` and `policy-round1`, whose curves of
  * several seeds share a plot. Other numbers in a stage's name are left alone.
  */
-function stageOf(stage: string, seeds: readonly number[]): { base: string; seed: string } {
+export function stageOf(
+  stage: string,
+  seeds: readonly number[],
+): { readonly base: string; readonly seed: string; readonly number?: number } {
   const match = /^(.+?)-(\d+)(-.+)?$/.exec(stage);
-  if (match === null || !seeds.includes(Number(match[2]))) return { base: stage, seed: "" };
-  return { base: match[1] + (match[3] ?? ""), seed: seeds.length > 1 ? `seed ${match[2]}` : "" };
+  const number = Number(match?.[2]);
+  if (match === null || !seeds.includes(number)) return { base: stage, seed: "" };
+  return { base: match[1] + (match[3] ?? ""), seed: seeds.length > 1 ? `seed ${number}` : "", number };
 }
 
 interface Gathered {

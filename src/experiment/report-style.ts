@@ -43,6 +43,7 @@ svg .name{font-style:italic}
 .axis{stroke:var(--soft);stroke-width:1;fill:none}
 .line{fill:none;stroke:currentColor;stroke-width:2;stroke-linejoin:round}
 .raw{fill:none;stroke:currentColor;stroke-width:1;opacity:.28;stroke-linejoin:round}
+.band{fill:currentColor;opacity:.16;stroke:none}
 circle{fill:currentColor}
 .legend{display:flex;flex-wrap:wrap;gap:4px 14px;font-size:12px;padding:0 4px 4px}
 .legend i{display:inline-block;width:14px;height:3px;border-radius:2px;background:currentColor;margin-right:6px;vertical-align:3px}

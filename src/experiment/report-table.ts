@@ -1,7 +1,7 @@
-/** @file A result table as HTML, with bars and standard-error whiskers where a column asks for them. */
+/** @file A result table as HTML, with bars and whiskers (standard errors or intervals) where a column asks for them. */
 
 import { escapeHtml } from "./report-plot.ts";
-import type { Cell, Column, ResultTable } from "./table.ts";
+import type { Bounded, Cell, Column, ResultTable } from "./table.ts";
 import { columnHeading, formatCell, isNumeric } from "./table.ts";
 
 interface Extent {
@@ -9,34 +9,37 @@ interface Extent {
   readonly high: number;
 }
 
-function meanOf(cell: Cell | undefined): { mean: number; se: number } | undefined {
-  if (typeof cell === "number") return { mean: cell, se: 0 };
-  return typeof cell === "object" && cell !== null ? cell : undefined;
+function boundsOf(cell: Cell | undefined): Bounded | undefined {
+  if (typeof cell === "number") return { value: cell, low: cell, high: cell };
+  if (typeof cell !== "object" || cell === null) return undefined;
+  if ("low" in cell) return cell;
+  return { value: cell.mean, low: cell.mean - cell.se, high: cell.mean + cell.se };
 }
 
 function extentOf(table: ResultTable, column: Column): Extent {
   const values = table.rows
-    .map(({ cells }) => meanOf(cells[column.key]))
+    .map(({ cells }) => boundsOf(cells[column.key]))
     .filter((value) => value !== undefined);
-  const low = Math.min(0, ...values.map(({ mean, se }) => mean - se));
-  const high = Math.max(0, ...values.map(({ mean, se }) => mean + se));
+  const low = Math.min(0, ...values.map((bounds) => bounds.low));
+  const high = Math.max(0, ...values.map((bounds) => bounds.high));
   return { low, high: high > low ? high : low + 1 };
 }
 
 function barHtml(cell: Cell | undefined, { low, high }: Extent): string {
-  const value = meanOf(cell);
-  if (value === undefined) return "";
+  const bounds = boundsOf(cell);
+  if (bounds === undefined) return "";
   const at = (x: number): number => Number((((x - low) / (high - low)) * 200).toFixed(1));
-  const [zero, mean] = [at(0), at(value.mean)];
+  const [zero, mean] = [at(0), at(bounds.value)];
   const bar = `<rect class="rect" x="${Math.min(zero, mean)}" y="3" width="${Math.abs(mean - zero)}" height="10" rx="1.5"/>`;
-  const [from, to] = [at(value.mean - value.se), at(value.mean + value.se)];
-  const whisker = value.se > 0 ? `<path class="whisker" d="M${from} 8H${to}M${from} 5v6M${to} 5v6"/>` : "";
+  const [from, to] = [at(bounds.low), at(bounds.high)];
+  const whisker =
+    bounds.high > bounds.low ? `<path class="whisker" d="M${from} 8H${to}M${from} 5v6M${to} 5v6"/>` : "";
   return `<svg class="c0" viewBox="0 0 200 16" preserveAspectRatio="none" aria-hidden="true">${bar}${whisker}</svg>`;
 }
 
 function cellHtml(cell: Cell | undefined, column: Column): string {
   const text = escapeHtml(formatCell(cell, column));
-  return text.replace(/ ±.*$/, (spread) => `<span class="se">${spread}</span>`);
+  return text.replace(/ [±[].*$/, (spread) => `<span class="se">${spread}</span>`);
 }
 
 /** The table with its title, caption and notes. */

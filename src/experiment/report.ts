@@ -9,6 +9,7 @@ import { readMetrics } from "./metrics.ts";
 import { clock, memory } from "./progress.ts";
 import type { Session } from "./provenance.ts";
 import { escapeHtml, plotHtml } from "./report-plot.ts";
+import type { PlotData } from "./report-series.ts";
 import { plotsOf } from "./report-series.ts";
 import { reportCss } from "./report-style.ts";
 import { tableHtml } from "./report-table.ts";
@@ -58,13 +59,12 @@ export function reportHtml(folder: string): string {
     exhibitsHtml(folder, "pictures", "Pictures"),
     ...tables.map(tableHtml),
     exhibitsHtml(folder, "videos", "Videos"),
-    curvesHtml(folder, seedsOf(config)),
+    plotGroupsHtml(plotsOf(readMetrics(join(folder, "metrics.jsonl")), seedsOf(config))),
     stagesHtml(state),
     `<h2>How it was made</h2>${sessions.map(sessionHtml).join("")}`,
     `<details><summary>Config</summary><pre>${escapeHtml(configText)}</pre></details>`,
   ];
-  const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${escapeHtml(config.name)} · Reverie</title><link rel="icon" href="data:,"><style>${reportCss}</style>`;
-  return `<!doctype html>\n<html lang="en"><head>${head}</head><body><main>\n${body.filter((part) => part !== "").join("\n")}\n</main></body></html>\n`;
+  return pageHtml(config.name, body);
 }
 
 function header(config: RunHead, state: RunState, sessions: Session[]): string {
@@ -94,7 +94,7 @@ function cards(tables: readonly ResultTable[]): string {
     .slice(0, 5);
   const cells = numeric.map((column) => {
     const text = escapeHtml(formatCell(row.cells[column.key], column));
-    const figure = text.replace(/ [±%].*$/, (rest) => `<small>${rest}</small>`);
+    const figure = text.replace(/ [±%[].*$/, (rest) => `<small>${rest}</small>`);
     return `<div class="card"><b>${figure}</b><span>${escapeHtml(columnHeading(column))}</span></div>`;
   });
   const heading = formatCell(row.cells[label.key], label);
@@ -122,8 +122,15 @@ function mediaHtml(folder: string, kind: string, { file, caption }: Exhibit): st
   return `<video src="${source}" controls loop muted autoplay playsinline></video>`;
 }
 
-function curvesHtml(folder: string, seeds: readonly number[]): string {
-  const plots = plotsOf(readMetrics(join(folder, "metrics.jsonl")), seeds);
+/** A page around `body` that needs nothing from outside. */
+export function pageHtml(title: string, body: readonly string[]): string {
+  const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${escapeHtml(title)} · Reverie</title><link rel="icon" href="data:,"><style>${reportCss}</style>`;
+  const parts = body.filter((part) => part !== "").join("\n");
+  return `<!doctype html>\n<html lang="en"><head>${head}</head><body><main>\n${parts}\n</main></body></html>\n`;
+}
+
+/** Plots under the headings of their stages; empty without plots. */
+export function plotGroupsHtml(plots: readonly PlotData[]): string {
   if (plots.length === 0) return "";
   const stages = [...new Set(plots.map(({ stage }) => stage))];
   const groups = stages.map((stage) => {

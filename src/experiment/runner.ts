@@ -81,6 +81,15 @@ async function loadRun(
   return { experiment, config: parseConfig(experiment.schema, source) };
 }
 
+/** A run's folder read back: its experiment and its config as the schema sees it now. @throws INVALID_ARGUMENT, INVALID_CONFIG */
+export async function openRun(
+  path: string,
+  options: RunOptions = {},
+): Promise<{ readonly path: string; readonly experiment: Experiment; readonly config: RunFields }> {
+  requireRun(path);
+  return { path: resolve(path), ...(await loadRun(join(path, "config.yaml"), [], options)) };
+}
+
 /**
  * Start a new run.
  * @param configPath YAML file; a run's own `config.yaml` repeats that run

@@ -7,8 +7,15 @@ export interface Estimate {
   readonly n?: number;
 }
 
+/** A value with the bounds of its interval. */
+export interface Bounded {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
 /** One cell. `null` prints as a dash. */
-export type Cell = number | string | null | Estimate;
+export type Cell = number | string | null | Estimate | Bounded;
 
 /** How a column is headed and its numbers are written. */
 export interface Column {
@@ -22,6 +29,8 @@ export interface Column {
   readonly format?: "number" | "percent";
   /** The report draws this column as bars beside its numbers. */
   readonly bar?: boolean;
+  /** Depends on the machine's speed, not on the seed alone: no part of a run's results. */
+  readonly varies?: boolean;
 }
 
 /** A table of results; the file's name orders the tables of a run. */
@@ -45,12 +54,16 @@ function formatNumber(value: number, column: Column): string {
   return part === undefined ? grouped : `${grouped}.${part}`;
 }
 
-/** Text of one cell: `12.3 ± 0.4`, `4.0 %`, `–`. */
+/** Text of one cell: `12.3 ± 0.4`, `12.3 [11.9, 12.8]`, `4.0 %`, `–`. */
 export function formatCell(cell: Cell | undefined, column: Column): string {
   if (cell === null || cell === undefined) return "–";
   if (typeof cell === "string") return cell;
   const sign = column.format === "percent" ? " %" : "";
   if (typeof cell === "number") return formatNumber(cell, column) + sign;
+  if ("low" in cell) {
+    const [value, low, high] = [cell.value, cell.low, cell.high].map((each) => formatNumber(each, column));
+    return `${value} [${low}, ${high}]${sign}`;
+  }
   return `${formatNumber(cell.mean, column)} ± ${formatNumber(cell.se, column)}${sign}`;
 }
 

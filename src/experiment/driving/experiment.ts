@@ -4,6 +4,7 @@ import type { EvaluateOptions, Experiment } from "../experiment.ts";
 import type { Stage, StageContext } from "../stages.ts";
 import { drivingSchema, type DrivingConfig } from "./config.ts";
 import { playDriving } from "./play.ts";
+import { drivingScores } from "./scores.ts";
 import { cloneBehaviour } from "./stage-cloning.ts";
 import { collect, trainTokenizer } from "./stage-data.ts";
 import { dynaRounds } from "./stage-dyna.ts";
@@ -97,5 +98,6 @@ export const drivingExperiment: Experiment<DrivingConfig> = {
   schema: drivingSchema,
   stages,
   evaluate,
+  scores: drivingScores,
   play: playDriving,
 };

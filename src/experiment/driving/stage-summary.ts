@@ -72,7 +72,7 @@ function finalTable(config: DrivingConfig, verdicts: readonly SeedVerdict[]): Re
       { key: "train", label: "return, training", digits: 1 },
       { key: "trainCrash", label: "crashed", format: "percent" as const, digits: 0 },
       { key: "frames", label: "real frames", digits: 0 },
-      { key: "minutes", label: "time", unit: "min", digits: 1 },
+      { key: "minutes", label: "time", unit: "min", digits: 1, varies: true },
     ],
     rows: verdicts[0].policies.map(({ id }) => policyRow(id, verdicts)),
     notes: [

@@ -1,0 +1,25 @@
+/** @file `reverie compare`. */
+
+import { resolve } from "node:path";
+import { compareFolders } from "../experiment/comparing.ts";
+
+/** Options as the command line gives them. */
+export interface CompareFlags {
+  readonly html: string | false;
+  readonly json?: string;
+  readonly metric?: string;
+  readonly goal?: "max" | "min";
+  readonly methods?: string;
+  readonly title?: string;
+}
+
+/** Compare runs and write the page. */
+export async function compare(runs: readonly string[], flags: CompareFlags): Promise<void> {
+  const { html, json, methods, ...rest } = flags;
+  await compareFolders(runs, {
+    ...rest,
+    methods: methods?.split(",").map((name) => name.trim()),
+    html: html === false ? undefined : resolve(html),
+    json: json === undefined ? undefined : resolve(json),
+  });
+}

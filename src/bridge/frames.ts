@@ -92,7 +92,9 @@ function isCoded(value: WireValue): value is WireMap {
 /** Is there a coded frame somewhere in `value`? */
 export function holdsCodedFrame(value: WireValue): boolean {
   if (Array.isArray(value)) return (value as WireValue[]).some(holdsCodedFrame);
-  return isWireMap(value) && (value.__img__ === true || Object.values(value).some(holdsCodedFrame));
+  if (!isWireMap(value)) return false;
+  for (const key of Object.keys(value)) if (key === "__img__" || holdsCodedFrame(value[key])) return true;
+  return false;
 }
 
 async function replaceDeep(

@@ -1,7 +1,7 @@
 /** @file The control keys of a request, told apart from the observation that they travel with. */
 
 import { fail } from "../../core/errors.ts";
-import type { WireMap, WireValue } from "../codec.ts";
+import { makeMap, type WireMap, type WireValue } from "../wire/values.ts";
 
 /** A value that is returned as it came: a clock reading of the client. */
 export type Opaque = number | bigint | string;
@@ -41,10 +41,11 @@ export function parseControl(message: WireMap): Control {
   };
 }
 
-/** Take the control keys out of a message, so that only its body is left; changes and returns `message`. */
+/** The body of a message: its entries but for the control keys. */
 export function withoutControl(message: WireMap): WireMap {
-  for (const key of controlKeys) if (key in message) delete message[key];
-  return message;
+  const body = makeMap();
+  for (const key of Object.keys(message)) if (!controlKeys.has(key)) body[key] = message[key];
+  return body;
 }
 
 /** Does this message come from a client of the superset, that understands typed errors? */

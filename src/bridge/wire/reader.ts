@@ -233,28 +233,27 @@ export class MsgpackReader {
   /** A map with byte keys: a NumPy array or scalar. */
   private marked(length: number, depth: number): WireValue {
     if (length > 4) refuse("map has byte keys but is no NumPy array");
-    const entries = new Map<string, WireValue>();
+    const entries = makeMap();
     for (let i = 0; i < length; i++) {
       if (this.bytes[this.take(1)] !== 0xc4) refuse("map mixes text and byte keys");
       const size = this.unsigned(1);
       const start = this.take(size);
       const key = keyAt(this.bytes, start, start + size) ?? "";
-      if (entries.has(key)) refuse("map repeats a key", key);
-      entries.set(key, this.value(depth));
+      if (key in entries) refuse("map repeats a key", key);
+      entries[key] = this.value(depth);
     }
-    if (entries.has("__ndarray__")) return this.array(entries);
-    if (entries.has("__npgeneric__")) return this.scalar(entries);
-    return refuse("map has byte keys but is no NumPy array", [...entries.keys()].join(", "));
+    if (entries.__ndarray__ !== undefined) return this.array(entries, length);
+    if (entries.__npgeneric__ !== undefined) return this.scalar(entries, length);
+    return refuse("map has byte keys but is no NumPy array", Object.keys(entries).join(", "));
   }
 
-  private array(entries: ReadonlyMap<string, WireValue>): WireValue {
-    const name = entries.get("dtype");
-    const data = entries.get("data");
-    if (entries.size !== 4 || entries.get("__ndarray__") !== true || typeof name !== "string") {
-      refuse("array map needs exactly __ndarray__, data, dtype and shape", [...entries.keys()].join(", "));
+  private array(entries: WireMap, length: number): WireValue {
+    const { dtype: name, data } = entries;
+    if (length !== 4 || entries.__ndarray__ !== true || typeof name !== "string") {
+      refuse("array map needs exactly __ndarray__, data, dtype and shape", Object.keys(entries).join(", "));
     }
     if (!(data instanceof Uint8Array)) refuse("array data is not bytes");
-    const shape = this.shape(entries.get("shape"));
+    const shape = this.shape(entries.shape);
     if (unicodeName.test(name)) return this.strings(data, name, shape);
     const dtype = wireDTypes.get(name) ?? refuse("array dtype is not supported", name.slice(0, 64));
     const expected = sizeOf(shape) * dtype.itemSize;
@@ -297,12 +296,11 @@ export class MsgpackReader {
     );
   }
 
-  private scalar(entries: ReadonlyMap<string, WireValue>): WireValue {
-    const dtype = entries.get("dtype");
-    const held = entries.get("data");
+  private scalar(entries: WireMap, length: number): WireValue {
+    const { dtype, data: held } = entries;
     const value = held instanceof Float ? held.value : held;
-    if (entries.size !== 3 || entries.get("__npgeneric__") !== true || typeof dtype !== "string") {
-      refuse("scalar map needs exactly __npgeneric__, data and dtype", [...entries.keys()].join(", "));
+    if (length !== 3 || entries.__npgeneric__ !== true || typeof dtype !== "string") {
+      refuse("scalar map needs exactly __npgeneric__, data and dtype", Object.keys(entries).join(", "));
     }
     if (!wireDTypes.has(dtype) && !unicodeName.test(dtype)) {
       refuse("scalar dtype is not supported", dtype.slice(0, 64));

@@ -48,8 +48,14 @@ function toEvenRgba({ shape: [height, width], data }: Image, out: Image): Uint8A
   return out.data;
 }
 
+/** An MP4 file that is being written. */
+export interface Mp4Sink extends FrameSink {
+  /** Bytes encoded so far. */
+  readonly bytes: number;
+}
+
 /** Begin an MP4 file. The encoded stream is held in memory and written when the video is closed. */
-export async function openMp4(path: string, format: VideoFormat): Promise<FrameSink> {
+export async function openMp4(path: string, format: VideoFormat): Promise<Mp4Sink> {
   const encoder = await loadPackage().createH264MP4Encoder();
   const rgba = zeros("uint8", [format.height + (format.height % 2), format.width + (format.width % 2), 4]);
   // All encoders share one file system in memory: two videos at a time need two names.
@@ -58,6 +64,7 @@ export async function openMp4(path: string, format: VideoFormat): Promise<FrameS
   encoder.frameRate = Math.max(1, Math.round(format.fps));
   encoder.quantizationParameter = Math.round(40 - 28 * format.quality);
   encoder.speed = 2;
+  encoder.groupOfPictures = format.keyFrameInterval ?? 20;
   encoder.initialize();
   const release = (): Uint8Array => {
     encoder.finalize();
@@ -67,6 +74,9 @@ export async function openMp4(path: string, format: VideoFormat): Promise<FrameS
     return bytes;
   };
   return {
+    get bytes() {
+      return (encoder.FS.stat(encoder.outputFilename) as { readonly size: number }).size;
+    },
     write: async (frame) => encoder.addFrameRgba(toEvenRgba(frame, rgba)),
     close: () => writeAtomically(path, [release()]),
     discard: async () => void release(),

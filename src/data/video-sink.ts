@@ -10,6 +10,8 @@ export interface VideoFormat {
   readonly fps: number;
   /** 0 … 1 */
   readonly quality: number;
+  /** MP4: every how many frames one can be decoded without the frames before it; default 20. */
+  readonly keyFrameInterval?: number;
 }
 
 /** Takes frames of the right size. */

@@ -48,6 +48,8 @@ export const doors: Readonly<Record<string, readonly string[]>> = {
   sharp: ["data", "bridge"],
   gifenc: ["data"],
   "h264-mp4-encoder": ["data"],
+  hyparquet: ["data"],
+  "hyparquet-": ["data"],
   commander: ["cli", "."],
   yaml: ["experiment"],
 };

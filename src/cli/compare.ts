@@ -1,7 +1,8 @@
-/** @file `reverie compare`. */
+/** @file `reverie compare` and `reverie reproduce`. */
 
 import { resolve } from "node:path";
 import { compareFolders } from "../experiment/comparing.ts";
+import { reproduceRun } from "../experiment/reproduce.ts";
 
 /** Options as the command line gives them. */
 export interface CompareFlags {
@@ -22,4 +23,12 @@ export async function compare(runs: readonly string[], flags: CompareFlags): Pro
     html: html === false ? undefined : resolve(html),
     json: json === undefined ? undefined : resolve(json),
   });
+}
+
+/** Run again and compare the results. @throws NOT_REPRODUCED */
+export async function reproduce(
+  path: string,
+  options: { readonly runDir?: string; readonly against?: string },
+): Promise<void> {
+  await reproduceRun(path, options);
 }

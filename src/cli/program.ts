@@ -58,6 +58,18 @@ function addRecords(program: Command): void {
     );
 }
 
+function addReproduce(program: Command): void {
+  program
+    .command("reproduce")
+    .description("run a finished run again from its own config and say whether the results are the same")
+    .argument("<run>", "folder of the run")
+    .option("--run-dir <folder>", "folder of the repetition (default: <run>-again)")
+    .option("--against <run>", "compare with this finished run instead of running again")
+    .action(async (path: string, options: { runDir?: string; against?: string }) =>
+      (await import("./compare.ts")).reproduce(path, options),
+    );
+}
+
 function addOthers(program: Command): void {
   program
     .command("play")
@@ -81,6 +93,7 @@ function buildProgram(): Command {
     .exitOverride();
   addRuns(program);
   addRecords(program);
+  addReproduce(program);
   addOthers(program);
   return program;
 }

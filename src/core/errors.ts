@@ -26,6 +26,7 @@ export type ErrorCode =
   | "UNSAFE_ACTION"
   | "RUN_BUSY"
   | "INTERRUPTED"
+  | "NOT_REPRODUCED"
   | "CONNECTION_LOST";
 
 /** Parts of a message, joined in a fixed order: what happened, expected, got, what to do. */

@@ -6,6 +6,7 @@ import type { ConfigSource } from "./config-source.ts";
 import type { RunFields } from "./config-schema.ts";
 import { parseConfig, withName } from "./config.ts";
 import { kindOf, readConfig } from "./config-source.ts";
+import { digestOf, resultParts } from "./digest.ts";
 import type { EvaluateOptions, Experiment, Experiments } from "./experiment.ts";
 import { isStorageFull } from "../core/storage.ts";
 import { openMetrics } from "./metrics.ts";
@@ -103,7 +104,7 @@ export async function runExperiment(
   const seeded = options.seed === undefined ? overrides : [...overrides, `seed=${options.seed}`];
   const { experiment, config } = await loadRun(configPath, seeded, options);
   return work(createRunDir(config, options.runDir), options, (runDir) =>
-    goThrough(experiment.stages(config), config, runDir, options),
+    goThrough(experiment, config, runDir, options),
   );
 }
 
@@ -111,19 +112,21 @@ export async function runExperiment(
 export async function resumeExperiment(path: string, options: RunOptions = {}): Promise<RunResult> {
   requireRun(path);
   const { experiment, config } = await loadRun(join(path, "config.yaml"), [], options);
-  return work(openRunDir(path), options, (runDir) =>
-    goThrough(experiment.stages(config), config, runDir, options),
-  );
+  return work(openRunDir(path), options, (runDir) => goThrough(experiment, config, runDir, options));
 }
 
-function goThrough(
-  stages: readonly Stage<RunFields>[],
+/** All stages, then the hashes of what they found. */
+async function goThrough(
+  experiment: Experiment,
   config: RunFields,
   runDir: RunDir,
   o: RunOptions,
 ): Promise<void> {
   const { output, signal, handleSignals } = o;
-  return runStages(stages, config, runDir, { seed: config.seed, output, signal, handleSignals });
+  const stages = experiment.stages(config);
+  await runStages(stages, config, runDir, { seed: config.seed, output, signal, handleSignals });
+  const parts = resultParts(runDir.path, experiment.scores?.(config, runDir.path) ?? []);
+  runDir.write("results.json", `${JSON.stringify(digestOf(parts), null, 2)}\n`);
 }
 
 /** Judge a run again from its folder and rewrite its tables and report. @throws NOT_SUPPORTED, and as `runExperiment` */
@@ -145,7 +148,8 @@ export async function evaluateRun(
   return work(openRunDir(path), options, (runDir) => evaluateOnce(stage, config, runDir, options));
 }
 
-function requireFinished(path: string, stages: readonly Stage<RunFields>[]): void {
+/** @throws INVALID_ARGUMENT naming the first stage that is still to do */
+export function requireFinished(path: string, stages: readonly Stage<RunFields>[]): void {
   const records = readState(path).stages;
   const open = stages.find(({ name }) => records[name]?.status !== "done");
   if (open === undefined) return;

@@ -4,13 +4,13 @@ import { asError, fail, unknownName } from "../core/errors.ts";
 import type { NdArray } from "../core/ndarray.ts";
 import { zeros } from "../core/ndarray.ts";
 import type { Space } from "../core/spaces/space.ts";
-import { cloneBatch, copyRows, emptyLike } from "./batch.ts";
+import { AutoresetResult } from "./autoreset-result.ts";
+import { cloneBatch } from "./batch.ts";
 import type {
   AutoresetMode,
   EnvMetadata,
   EnvSpec,
   Frame,
-  InfoColumn,
   ObservationBatch,
   ResetBatch,
   Snapshot,
@@ -18,9 +18,10 @@ import type {
   VectorEnv,
   VectorResetOptions,
 } from "./env.ts";
-import { cloneInfos, isEmptyInfos, mergeInfos, noInfos } from "./infos.ts";
+import { cloneInfos } from "./infos.ts";
 import type { Mask } from "./masks.ts";
 import { checkMask } from "./masks.ts";
+import { nameOf } from "./names.ts";
 import { cloneStep } from "./step-batch.ts";
 
 /** The names of the modes. */
@@ -36,8 +37,6 @@ export interface AutoresetOptions {
   /** Makes another such environment; lets `fork` work. */
   readonly remake?: () => Promise<VectorEnv>;
 }
-
-type Columns = Record<string, InfoColumn>;
 
 const running = 0;
 const ended = 1;
@@ -73,13 +72,7 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
   #wantsReset = false;
   #wantsStep = false;
   #masked = false;
-  #batch: StepBatch<O> | undefined;
-  #finalObservations: O | undefined;
-  readonly #finalMask: Mask;
-  /** Info columns of the last result, whose memory the next one may use. */
-  #recycled: Columns | undefined;
-  #recycledFinals: Columns | undefined;
-  readonly #goingOn: Uint8Array;
+  readonly #result: AutoresetResult<O>;
   #settled: { batch: StepBatch<O>; promise: Promise<StepBatch<O>> } | undefined;
 
   constructor(primitive: VectorEnv<O, A>, mode: AutoresetMode, options: AutoresetOptions) {
@@ -94,8 +87,7 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
     this.#phase = new Uint8Array(this.numEnvs).fill(unstarted);
     this.#stepMask = zeros("bool", [this.numEnvs]);
     this.#resetMask = zeros("bool", [this.numEnvs]);
-    this.#finalMask = zeros("bool", [this.numEnvs]);
-    this.#goingOn = new Uint8Array(this.numEnvs);
+    this.#result = new AutoresetResult(primitive, mode);
     this.#resetOptions = { mask: this.#resetMask };
     if (primitive.stepSync !== undefined && primitive.resetSync !== undefined) {
       this.resetSync = (reset) =>
@@ -169,6 +161,10 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
     await this.primitive.close();
   }
 
+  toString(): string {
+    return `<${this.mode}, ${nameOf(this.primitive)}>`;
+  }
+
   #beforeReset(options: VectorResetOptions | undefined): VectorResetOptions | undefined {
     checkMask(options?.mask, this.numEnvs);
     const seed = this.#firstSeed;
@@ -214,7 +210,7 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
     this.#wantsStep = steps > 0;
     this.#wantsReset = resets > 0;
     this.#masked = steps < this.numEnvs;
-    if (this.#batch !== undefined) this.#clear(this.#batch);
+    this.#result.clear();
   }
 
   #refuse(row: number): never {
@@ -231,25 +227,8 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
     });
   }
 
-  #clear(batch: StepBatch<O>): void {
-    batch.rewards.data.fill(0);
-    batch.terminations.data.fill(0);
-    batch.truncations.data.fill(0);
-    batch.valid.data.fill(0);
-    batch.infos = noInfos;
-    if (this.mode !== "same-step") return;
-    this.#finalMask.data.fill(0);
-    batch.finalInfos = noInfos;
-  }
-
   #absorbStep(from: StepBatch<O>): void {
-    const batch = (this.#batch ??= this.#newBatch(from));
-    batch.observations = from.observations;
-    batch.rewards.data.set(from.rewards.data);
-    batch.terminations.data.set(from.terminations.data);
-    batch.truncations.data.set(from.truncations.data);
-    batch.valid.data.set(from.valid.data);
-    batch.infos = from.infos;
+    const batch = this.#result.takeStep(from);
     const step = this.#stepMask.data;
     const reset = this.#resetMask.data;
     const sameStep = this.mode === "same-step";
@@ -261,76 +240,14 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
       this.#wantsReset = true;
     }
     if (!this.#wantsReset) return;
-    if (sameStep) this.#keepFinals(batch);
-    else this.#keepInfos(batch);
-  }
-
-  #newBatch(from: StepBatch<O>): StepBatch<O> {
-    const { observations, infos } = from;
-    const flags = () => zeros("bool", [this.numEnvs]);
-    const rewards = zeros(from.rewards.dtype, [this.numEnvs]);
-    const batch: StepBatch<O> = {
-      observations,
-      rewards,
-      terminations: flags(),
-      truncations: flags(),
-      infos,
-      valid: flags(),
-    };
-    if (this.mode !== "same-step") return batch;
-    this.#finalObservations = emptyLike(this.singleObservationSpace, observations);
-    return Object.assign(batch, {
-      finalObservations: this.#finalObservations,
-      finalMask: this.#finalMask,
-      finalInfos: noInfos,
-    });
-  }
-
-  /** The reset that follows may reuse the step's info columns: take them over first. */
-  #keepInfos(batch: StepBatch<O>): void {
-    if (isEmptyInfos(batch.infos)) return;
-    const kept: Columns = {};
-    mergeInfos(kept, batch.infos, this.#stepMask.data, this.#recycled);
-    this.#recycled = kept;
-    batch.infos = kept;
-  }
-
-  #keepFinals(batch: StepBatch<O>): void {
-    const reset = this.#resetMask.data;
-    this.#finalMask.data.set(reset);
-    copyRows(
-      this.singleObservationSpace,
-      this.#finalObservations as ObservationBatch,
-      batch.observations as ObservationBatch,
-      reset,
-    );
-    if (isEmptyInfos(batch.infos)) return;
-    const finals: Columns = {};
-    const others: Columns = {};
-    for (let i = 0; i < this.numEnvs; i++) this.#goingOn[i] = 1 - reset[i];
-    mergeInfos(finals, batch.infos, reset, this.#recycledFinals);
-    mergeInfos(others, batch.infos, this.#goingOn, this.#recycled);
-    this.#recycledFinals = finals;
-    this.#recycled = others;
-    batch.finalInfos = finals;
-    batch.infos = others;
+    if (sameStep) this.#result.keepFinals(reset);
+    else this.#result.keepInfos(step);
   }
 
   #absorbAutoreset(from: ResetBatch<O>): void {
-    const batch = (this.#batch ??= this.#newBatch(this.#emptyStep(from)));
-    batch.observations = from.observations;
     const reset = this.#resetMask.data;
     for (let i = 0; i < this.numEnvs; i++) if (reset[i] !== 0) this.#phase[i] = running;
-    if (isEmptyInfos(from.infos)) return;
-    const merged: Columns = { ...batch.infos };
-    mergeInfos(merged, from.infos, reset);
-    batch.infos = merged;
-  }
-
-  #emptyStep(from: ResetBatch<O>): StepBatch<O> {
-    const flags = zeros("bool", [this.numEnvs]);
-    const rewards = zeros("float64", [this.numEnvs]);
-    return { ...from, rewards, terminations: flags, truncations: flags, valid: flags };
+    this.#result.takeReset(from, reset);
   }
 
   #absorbReset(from: ResetBatch<O>, mask: Mask | undefined): ResetBatch<O> {
@@ -344,7 +261,7 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
   }
 
   #handStep(): StepBatch<O> {
-    const batch = this.#batch!;
+    const { batch } = this.#result;
     if (!this.copies) return batch;
     return cloneStep(this.singleObservationSpace, batch);
   }

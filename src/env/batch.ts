@@ -1,5 +1,6 @@
 /** @file Row-wise copies of observation batches, guided by the single observation space, into the caller's memory. */
 
+import { fail } from "../core/errors.ts";
 import type { NdArray } from "../core/ndarray.ts";
 import { zeros } from "../core/ndarray.ts";
 import type { Space } from "../core/spaces/space.ts";
@@ -86,12 +87,25 @@ export function copyOneRow(
       copyOneRow(children[key], (target as MutableRecord)[key], (source as MutableRecord)[key], i);
 }
 
-/** Write one element of `space` into row `i` of a batch. */
+function notThere(space: Space, element: unknown, i: number): never {
+  return fail({
+    code: "INVALID_SHAPE",
+    what: `row ${i} is no element of its space`,
+    expected: String(space),
+    got: isArray(element) ? `${element.dtype} [${element.shape.join(", ")}]` : typeof element,
+    fix: "check the environment with checkEnv(env)",
+  });
+}
+
+/** Write one element of `space` into row `i` of a batch. @throws INVALID_SHAPE for what does not fit a row */
 export function copyRow(space: Space, target: ObservationBatch, element: unknown, i: number): void {
   if (isArray(target)) {
-    if (isArray(element))
-      (target.data as Float64Array).set(element.data as Float64Array, i * element.data.length);
-    else (target.data as Float64Array)[i] = element as number;
+    const stride = target.data.length / target.shape[0];
+    if (isArray(element) && element.data.length === stride)
+      (target.data as Float64Array).set(element.data as Float64Array, i * stride);
+    else if (target.shape.length === 1 && (typeof element === "number" || typeof element === "bigint"))
+      target.data[i] = element as never;
+    else notThere(space, element, i);
     return;
   }
   const children = childrenOf(space);

@@ -1,11 +1,21 @@
 /** @file `checkEnv`: runs a single environment through the rules of its contract and says what to change. */
 
+import { fail } from "../core/errors.ts";
 import type { NdArray } from "../core/ndarray.ts";
 import { isNdArray } from "../core/ndarray.ts";
 import { Box } from "../core/spaces/box.ts";
 import type { Space } from "../core/spaces/space.ts";
 import type { CheckResult } from "./check-report.ts";
 import { CheckReport } from "./check-report.ts";
+import {
+  checkBind,
+  checkDeterminism,
+  checkInfos,
+  checkOwnership,
+  checkRender,
+  checkSnapshots,
+} from "./check-env-laws.ts";
+import type { Subject } from "./check-env-laws.ts";
 import { firstDifference } from "./compare.ts";
 import type { Env, StepResult } from "./env.ts";
 
@@ -23,15 +33,15 @@ export interface CheckEnvOptions {
   readonly deterministic?: boolean;
 }
 
-interface Subject {
-  readonly env: Env;
-  readonly report: CheckReport;
-  readonly seed: number;
-  readonly actions: readonly unknown[];
-}
-
 function isSpace(value: unknown): value is Space {
   return typeof value === "object" && value !== null && "contains" in value && "sample" in value;
+}
+
+/** A space and those inside of it, each with the path that leads to it. */
+function partsOf(space: Space, path: string): [string, Space][] {
+  const { spaces = {} } = space as { readonly spaces?: Readonly<Record<string, Space>> };
+  const inner = Object.entries(spaces).flatMap(([key, part]) => partsOf(part, `${path}.${key}`));
+  return [[path, space], ...inner];
 }
 
 function checkBounds(report: CheckReport, space: Space, name: string): void {
@@ -45,7 +55,11 @@ function checkBounds(report: CheckReport, space: Space, name: string): void {
     low.every((bound, j) => bound < high[j]),
     `${name} has elements whose bounds are equal: they can never change`,
   );
-  if (name !== "actionSpace") return;
+  report.should(
+    [...low, ...high].every(Number.isFinite),
+    `${name} has infinite bounds (${String(space)}): learners scale by the bounds; give real ones where you know them`,
+  );
+  if (!name.startsWith("actionSpace")) return;
   report.should(
     low.every((bound, j) => bound === -1 && high[j] === 1),
     `actions are not in [-1, 1] (${String(space)}): most learners expect that; RescaleAction maps them`,
@@ -55,10 +69,16 @@ function checkBounds(report: CheckReport, space: Space, name: string): void {
 function checkSpaces({ env, report }: Subject): void {
   for (const name of ["observationSpace", "actionSpace"] as const) {
     report.must(isSpace(env[name]), `${name} must be a space, e.g. new Box(-1, 1, [3])`);
-    if (isSpace(env[name])) checkBounds(report, env[name], name);
+    if (!isSpace(env[name])) continue;
+    for (const [path, part] of partsOf(env[name], name)) checkBounds(report, part, path);
+    const own = env[name].contains(env[name].sample());
+    report.must(own, `${name} does not contain its own samples: correct its sample() or contains()`);
   }
-  const { renderModes, renderFps } = env.metadata;
-  report.must(Array.isArray(renderModes), "metadata.renderModes must be a list (empty: cannot render)");
+  const { renderModes, renderFps } = env.metadata ?? {};
+  if (!Array.isArray(renderModes)) {
+    report.must(false, "metadata.renderModes must be a list (empty: cannot render)");
+    return;
+  }
   if (renderModes.length > 0) {
     report.must(
       typeof renderFps === "number" && renderFps > 0,
@@ -87,9 +107,17 @@ function checkObservation({ env, report }: Subject, observation: unknown, where:
   );
 }
 
-function checkReset(subject: Subject): void {
+/** False when the environment must be waited for: then no other law can be checked. */
+function checkReset(subject: Subject): boolean {
   const { env, report, seed } = subject;
   const result = env.reset({ seed });
+  if (result instanceof Promise) {
+    report.must(
+      false,
+      "reset() gave a promise: an Env is synchronous; what must be waited for is a VectorEnv",
+    );
+    return false;
+  }
   report.must("observation" in result && "info" in result, "reset() must return { observation, info }");
   checkObservation(subject, result.observation, "reset()");
   report.must(
@@ -98,6 +126,7 @@ function checkReset(subject: Subject): void {
   );
   checkObservation(subject, env.reset().observation, "reset() without arguments");
   checkObservation(subject, env.reset({ options: {} }).observation, "reset({ options: {} })");
+  return true;
 }
 
 function checkResult(subject: Subject, result: StepResult<unknown>): void {
@@ -129,106 +158,12 @@ function checkSteps(subject: Subject): void {
       `step() changed the caller's action (${difference}): copy it first`,
     );
     checkResult(subject, result);
+    report.should(
+      !result.truncated || action !== subject.actions[0],
+      "the first step was truncated: leave time limits to make({ maxEpisodeSteps })",
+    );
     if (result.terminated || result.truncated) env.reset();
   }
-}
-
-/** Observations are the caller's to keep. */
-function checkOwnership({ env, report, seed, actions }: Subject): void {
-  const first = env.reset({ seed }).observation;
-  const kept = structuredClone(first);
-  const second = env.step(structuredClone(actions[0]));
-  const keptToo = structuredClone(second.observation);
-  if (!second.terminated && !second.truncated) env.step(structuredClone(actions[1]));
-  const difference = firstDifference(kept, first) ?? firstDifference(keptToo, second.observation);
-  report.must(
-    difference === undefined,
-    `an observation changed after it was returned (${difference}): return a copy of the state`,
-  );
-}
-
-function episode({ env, actions }: Subject, seed: number | undefined): unknown[] {
-  const seen: unknown[] = [structuredClone(env.reset({ seed }).observation)];
-  for (const action of actions) {
-    const result = env.step(structuredClone(action));
-    seen.push(structuredClone({ ...result, info: undefined }));
-    if (result.terminated || result.truncated) break;
-  }
-  return seen;
-}
-
-function checkDeterminism(subject: Subject): void {
-  const { report, seed } = subject;
-  const [a, aNext] = [episode(subject, seed), episode(subject, undefined)];
-  const [b, bNext] = [episode(subject, seed), episode(subject, undefined)];
-  const reset = firstDifference(a[0], b[0]);
-  report.must(
-    reset === undefined,
-    `two resets with seed ${seed} differ (${reset}): draw only from a generator made from the seed`,
-  );
-  const step = firstDifference(a, b);
-  report.must(
-    step === undefined,
-    `equal seeds and actions gave differing steps (${step}): state survives reset, or another generator is used`,
-  );
-  const next = firstDifference(aNext, bNext);
-  report.must(
-    next === undefined,
-    `the episode after a seeded one differs (${next}): an unseeded reset must go on in the seeded generator`,
-  );
-}
-
-function checkSnapshots(subject: Subject): void {
-  const { env, report, seed } = subject;
-  env.reset({ seed });
-  const snapshot = env.snapshot!();
-  const frozen = structuredClone(snapshot);
-  const run = () =>
-    subject.actions.slice(0, 5).map((action) => structuredClone(env.step(structuredClone(action) as never)));
-  const a = run();
-  const shared = firstDifference(snapshot, frozen);
-  report.must(
-    shared === undefined,
-    `a snapshot changed while the environment went on (${shared}): copy the state into it`,
-  );
-  env.restore!(frozen);
-  const difference = firstDifference(a, run());
-  report.must(
-    difference === undefined,
-    `after restore the same actions gave other results (${difference}): snapshot all state, the generator included`,
-  );
-}
-
-function checkRender({ env, report, seed }: Subject): void {
-  env.reset({ seed });
-  const frame = env.render!();
-  if (frame === undefined) {
-    report.should(env.renderMode === undefined, `render() gave nothing in render mode "${env.renderMode}"`);
-    return;
-  }
-  const { dtype, shape } = frame;
-  report.must(
-    dtype === "uint8" &&
-      shape.length === 3 &&
-      shape[2] === 3 &&
-      frame.data.length === shape[0] * shape[1] * 3,
-    `render() must give frames uint8 [H, W, 3], gave ${dtype} [${shape.join(", ")}]`,
-  );
-}
-
-/** A vector env may hand the environment the memory of its observations. */
-function checkBind({ env, report, seed, actions }: Subject): void {
-  const memory = structuredClone(env.reset({ seed }).observation);
-  const plain = structuredClone(env.step(structuredClone(actions[0]) as never));
-  env.bind!(memory);
-  env.reset({ seed });
-  const bound = env.step(structuredClone(actions[0]));
-  const difference =
-    firstDifference(plain, structuredClone(bound)) ?? firstDifference(plain.observation, memory);
-  report.must(
-    difference === undefined,
-    `after bind(memory) observations must be written to memory (${difference})`,
-  );
 }
 
 /** The laws of what an environment may have: replay, snapshots, frames, bound memory. */
@@ -239,6 +174,7 @@ function checkOptional(subject: Subject, options: CheckEnvOptions): void {
     has ? (replays ? undefined : "declared nondeterministic") : why;
   const laws: [string, (subject: Subject) => void, string | undefined][] = [
     ["determinism", checkDeterminism, unless(true, "")],
+    ["infos", checkInfos, unless(true, "")],
     [
       "snapshots",
       checkSnapshots,
@@ -267,6 +203,15 @@ function checkOptional(subject: Subject, options: CheckEnvOptions): void {
  * @source Gymnasium 1.4 `env_checker.py`
  */
 export function checkEnv(env: Env, options: CheckEnvOptions = {}): CheckResult {
+  if (typeof env !== "object" || env === null || "numEnvs" in env) {
+    fail({
+      code: "INVALID_ARGUMENT",
+      what: "checkEnv of something that is no single environment",
+      expected: "an Env: reset, step, observationSpace, actionSpace, metadata, close",
+      got: typeof env === "object" && env !== null ? "a vector environment" : String(env),
+      fix: "check vector environments with await checkVectorEnv(env)",
+    });
+  }
   const report = new CheckReport();
   const { seed = 123, steps = 50 } = options;
   report.lawSync("spaces", () => checkSpaces({ env, report, seed, actions: [] }));
@@ -274,7 +219,11 @@ export function checkEnv(env: Env, options: CheckEnvOptions = {}): CheckResult {
   env.actionSpace.seed(seed);
   const actions = Array.from({ length: Math.max(steps, 2) }, () => env.actionSpace.sample());
   const subject: Subject = { env, report, seed, actions };
-  report.lawSync("reset", () => checkReset(subject));
+  let answers = true;
+  report.lawSync("reset", () => {
+    answers = checkReset(subject);
+  });
+  if (!answers) return report.finish("environment");
   report.lawSync("step", () => checkSteps(subject));
   report.lawSync("ownership of arrays", () => checkOwnership(subject));
   checkOptional(subject, options);

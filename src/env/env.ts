@@ -190,4 +190,5 @@ export interface VectorEnv<O = ObservationBatch, A = NdArray> {
   restore?(snapshot: Snapshot): void;
   /** Idempotent. */
   close(): Promise<void>;
+  toString(): string;
 }

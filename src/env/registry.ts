@@ -220,7 +220,7 @@ export class Registry {
     }
     if (mode === "workers") {
       const { makeWorkersVectorEnv } = await import("./vector/workers.ts");
-      return makeWorkersVectorEnv(spec, options);
+      return makeWorkersVectorEnv(specWith(spec, kwargs), options);
     }
     const { SyncVectorEnv } = await import("./vector/sync.ts");
     const envs: Env[] = [];

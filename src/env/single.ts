@@ -7,6 +7,7 @@ import type { Space } from "../core/spaces/space.ts";
 import { rowAt } from "./batch.ts";
 import type { Env, EnvMetadata, EnvSpec, Frame, Info, Snapshot, StepResult, VectorEnv } from "./env.ts";
 import { infoAt } from "./infos.ts";
+import { singleName } from "./names.ts";
 
 function copied(value: unknown): unknown {
   if (isNdArray(value)) return { dtype: value.dtype, shape: value.shape, data: value.data.slice() };
@@ -88,6 +89,10 @@ export class SingleEnv implements Env {
 
   close(): void {
     void this.vector.close();
+  }
+
+  toString(): string {
+    return singleName(this.vector);
   }
 }
 

@@ -2,9 +2,11 @@
 
 import { expect, test } from "vitest";
 import type { NdArray } from "../../src/core/ndarray.ts";
-import { float32 } from "../../src/core/ndarray.ts";
+import { float32, ndarray } from "../../src/core/ndarray.ts";
 import { Box } from "../../src/core/spaces/box.ts";
+import { Dict } from "../../src/core/spaces/dict.ts";
 import { checkEnv } from "../../src/env/check-env.ts";
+import { checkVectorEnv } from "../../src/env/check.ts";
 import type { Env } from "../../src/env/env.ts";
 import { Registry } from "../../src/env/registry.ts";
 import { wrappers } from "../../src/env/wrappers/wrappers.ts";
@@ -16,7 +18,7 @@ const registry = new Registry(builtinEnvs);
 
 test.each(builtinEnvs.map(({ id }) => id))("%s passes", (id) => {
   const { warnings, skipped } = checkEnv(registry.make(id), { steps: id.startsWith("Drive") ? 10 : 50 });
-  expect(warnings.filter((line) => !line.includes("not in [-1, 1]"))).toEqual([]);
+  expect(warnings.filter((line) => !/not in \[-1, 1\]|observationSpace has infinite/.test(line))).toEqual([]);
   expect(skipped.filter((line) => !line.startsWith("bind"))).toEqual([]);
 });
 
@@ -86,6 +88,23 @@ const faults: Record<string, [Env, RegExp]> = {
   ],
   "a render mode that is not declared": [faulty({ renderMode: "ansi" }), /renderMode "ansi" is none of/],
   "no space": [faulty({ actionSpace: 3 as never }), /actionSpace must be a space/],
+  "a frame that is the canvas itself": [
+    faulty((env) => {
+      const canvas = ndarray("uint8", [1, 1, 3], new Uint8Array(3));
+      const render = () => (canvas.data.fill(env.count), canvas);
+      return { metadata: { renderModes: ["rgb_array"], renderFps: 5 }, render };
+    }),
+    /render: a frame changed after it was returned/,
+  ],
+  "a reset that must be waited for": [
+    faulty({ reset: (async () => ({ observation: float32([0, 0]), info: {} })) as never }),
+    /breaks 1 rule.*reset\(\) gave a promise: an Env is synchronous/s,
+  ],
+  "no metadata": [faulty({ metadata: undefined as never }), /metadata.renderModes must be a list/],
+  "a space without its own samples": [
+    faulty((env) => ({ observationSpace: Object.assign(env.observationSpace, { sample: () => 7 }) })),
+    /observationSpace does not contain its own samples/,
+  ],
   "close that fails when called again": [
     faulty((env) => ({ close: () => (env.closed++ > 0 ? expect.unreachable("closed twice") : undefined) })),
     /close: threw/,
@@ -94,6 +113,28 @@ const faults: Record<string, [Env, RegExp]> = {
 
 test.each(Object.entries(faults))("a planted fault is named: %s", (_name, [env, message]) => {
   expect(() => checkEnv(env)).toThrow(message);
+});
+
+test("what no fault is but surprises is a warning", () => {
+  const box = (low: number, high: number) => new Box(low, high, [2], "float32");
+  const nested = { observationSpace: new Dict({ a: box(0, 1), b: new Dict({ c: box(-Infinity, 1) }) }) };
+  const env = faulty((counter) => ({
+    ...nested,
+    reset: () => ({ observation: nested.observationSpace.sample(), info: { now: performance.now() } }),
+    ...step(counter, (r) => ({ ...r, observation: nested.observationSpace.sample(), truncated: true })),
+  }));
+  const { warnings } = checkEnv(env, { deterministic: false });
+  expect(warnings.join("\n")).toMatch(/observationSpace.b.c has infinite bounds/);
+  expect(warnings.join("\n")).toMatch(/the first step was truncated/);
+  const clock = faulty((counter) => step(counter, (r) => ({ ...r, info: { now: performance.now() } })));
+  expect(checkEnv(clock).warnings.join()).toMatch(/infos: equal seeds and actions gave differing infos/);
+});
+
+test("each checker names the other one for what it cannot check", async () => {
+  const vector = await registry.makeVec("CartPole-v1");
+  expect(() => checkEnv(vector as never)).toThrow(/INVALID_ARGUMENT.*await checkVectorEnv\(env\)/s);
+  expect(() => checkEnv(undefined as never)).toThrow(/no single environment.*got: undefined/s);
+  await expect(checkVectorEnv(registry.make("CartPole-v1") as never)).rejects.toThrow(/checkEnv\(env\)/);
 });
 
 test("bounds that learners stumble over are warnings", () => {

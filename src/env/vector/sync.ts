@@ -22,6 +22,7 @@ import type {
 } from "../env.ts";
 import { addInfo, noInfos } from "../infos.ts";
 import { actionReader } from "./actions.ts";
+import { primitiveName } from "../names.ts";
 import { seedOf } from "./seeds.ts";
 
 type Mask = NdArray<"bool">;
@@ -259,6 +260,10 @@ export class SyncVectorEnv implements VectorEnv<ObservationBatch, unknown> {
     const { envs, observations } = readSyncSnapshot(snapshot, this.numEnvs);
     this.envs.forEach((env, i) => env.restore!(envs[i]));
     copyRows(this.singleObservationSpace, this.#reset.observations, observations);
+  }
+
+  toString(): string {
+    return primitiveName(this);
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,7 @@
 /** @file The vector env over worker threads: sub-environments on several cores, their batch in shared memory. */
 
 import { availableParallelism } from "node:os";
-import { asError, fail } from "../../core/errors.ts";
+import { fail } from "../../core/errors.ts";
 import type { NdArray } from "../../core/ndarray.ts";
 import { spaceFromJSON } from "../../core/spaces/json.ts";
 import type { Space } from "../../core/spaces/space.ts";
@@ -20,6 +20,8 @@ import type {
   VectorResetOptions,
 } from "../env.ts";
 import { isEmptyInfos, noInfos, placeInfos } from "../infos.ts";
+import { writeActions } from "./actions.ts";
+import { primitiveName } from "../names.ts";
 import { seedOf } from "./seeds.ts";
 import { allocateMemory } from "./shared-memory.ts";
 import type { Outcome } from "./worker-handle.ts";
@@ -27,6 +29,7 @@ import type { SyncState } from "./sync.ts";
 import { readSyncSnapshot } from "./sync.ts";
 import { failureError, WorkerHandle } from "./worker-handle.ts";
 import type { Introduction, SharedMemory, WorkerSpec } from "./worker-protocol.ts";
+import { partsOf, workerSpecOf } from "./worker-spec.ts";
 
 type Mask = NdArray<"bool">;
 type Columns = Record<string, InfoColumn>;
@@ -44,14 +47,6 @@ export interface WorkersOptions {
   /** A worker that does not answer for so long is ended and counts as failed; default 60 s. */
   readonly timeoutMs?: number;
   readonly kwargs?: Kwargs;
-}
-
-/** Rows [start, end) of each of `workers` nearly equal parts. */
-function partsOf(numEnvs: number, workers: number): [number, number][] {
-  return Array.from({ length: workers }, (_, w) => [
-    Math.floor((w * numEnvs) / workers),
-    Math.floor(((w + 1) * numEnvs) / workers),
-  ]);
 }
 
 /** See `makeWorkersVectorEnv`. */
@@ -138,7 +133,7 @@ export class WorkersVectorEnv implements VectorEnv<ObservationBatch, unknown> {
   async step(actions: unknown, mask?: Mask): Promise<StepBatch> {
     const rows = this.#begin(mask);
     try {
-      copyRows(this.singleActionSpace, this.#actions, actions as ObservationBatch);
+      writeActions(this.singleActionSpace, this.#actions, actions);
       if (rows.length < this.#handles.length) this.#silence(rows);
       for (const handle of rows) handle.requestStep();
       const outcomes = await Promise.all(rows.map((handle) => handle.outcome()));
@@ -281,33 +276,14 @@ export class WorkersVectorEnv implements VectorEnv<ObservationBatch, unknown> {
     copyRows(this.singleObservationSpace, this.#reset.observations, observations);
   }
 
+  toString(): string {
+    return primitiveName(this);
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     await Promise.all(this.#handles.map((handle) => handle.close()));
-  }
-}
-
-function workerSpecOf(spec: EnvSpec, kwargs: Kwargs): WorkerSpec {
-  const { entryPoint, vectorEntryPoint: _unused, ...rest } = spec;
-  const named = typeof entryPoint === "string" ? entryPoint : undefined;
-  if (named === undefined && spec.module === undefined) {
-    fail({
-      code: "NOT_SUPPORTED",
-      what: `worker threads cannot build "${spec.id}"`,
-      expected: `a spec with \`module\`, the URL of a module that exports it in \`envs\`, or an entry point "module#export"`,
-      fix: `add module: import.meta.url where the spec is defined, or use mode: "sync"`,
-    });
-  }
-  try {
-    return structuredClone({ spec: { ...rest, entryPoint: named }, kwargs });
-  } catch (error) {
-    return fail({
-      code: "INVALID_ARGUMENT",
-      what: "these keyword arguments cannot go to a worker thread",
-      expected: "plain data",
-      got: asError(error).message,
-    });
   }
 }
 

@@ -23,7 +23,7 @@ export interface AddRenderOptions {
   readonly frameShape?: readonly [height: number, width: number];
 }
 
-class AddRenderWrapper extends VectorWrapper {
+class AddRenderObservationWrapper extends VectorWrapper {
   readonly #frames: Box<"uint8">;
   readonly #batch: NdArray<"uint8">;
   readonly #options: Required<Pick<AddRenderOptions, "renderOnly" | "renderKey" | "obsKey">>;
@@ -94,5 +94,5 @@ export function AddRenderObservation<E extends AnyEnv>(
   env: E,
   options: AddRenderOptions = {},
 ): Observing<E, NdArray<"uint8">, ObservationBatch> {
-  return lift(env, (inner) => new AddRenderWrapper(inner, frameSpace(inner, options), options));
+  return lift(env, (inner) => new AddRenderObservationWrapper(inner, frameSpace(inner, options), options));
 }

@@ -2,6 +2,7 @@
 
 import type { Space } from "../../core/spaces/space.ts";
 import type { Env, EnvMetadata, EnvSpec, Frame, Info, Snapshot, StepResult } from "../env.ts";
+import { wrapperName } from "../names.ts";
 
 /** Options of a reset. */
 export type ResetOptions = { seed?: number; options?: Record<string, unknown> };
@@ -53,6 +54,9 @@ export class Wrapper<O = unknown, A = unknown, IO = O, IA = A> implements Env<O,
   }
   close(): void {
     this.env.close();
+  }
+  toString(): string {
+    return wrapperName(this, this.env);
   }
 }
 

@@ -26,7 +26,7 @@ function leavesOf(batch: ObservationBatch): NdArray[] {
 }
 
 /** A batched space whose arrays have a leading axis; the output's single space is the stack of k single elements. */
-class FrameStackWrapper extends ObservationTransform {
+class FrameStackObservationWrapper extends ObservationTransform {
   readonly stackSize: number;
   readonly #zero: boolean;
   readonly #outputs: readonly NdArray[];
@@ -93,6 +93,7 @@ export function FrameStackObservation<E extends AnyEnv>(
 ): Observing<E, NdArray, ObservationBatch> {
   return lift(
     env,
-    (inner) => new FrameStackWrapper(inner, checkStack(partOf(inner, options.key), options), options),
+    (inner) =>
+      new FrameStackObservationWrapper(inner, checkStack(partOf(inner, options.key), options), options),
   );
 }

@@ -15,7 +15,7 @@ export interface GrayscaleOptions extends KeyOption {
   readonly keepDim?: boolean;
 }
 
-class GrayscaleWrapper extends ArrayTransform {
+class GrayscaleObservationWrapper extends ArrayTransform {
   constructor(env: AnyVectorEnv, options: GrayscaleOptions) {
     const from = boxOf(partOf(env, options.key), "GrayscaleObservation");
     if (from.dtype !== "uint8" || from.shape.length !== 3 || from.shape[2] !== 3) {
@@ -46,5 +46,5 @@ export function GrayscaleObservation<E extends AnyEnv>(
   env: E,
   options: GrayscaleOptions = {},
 ): Observing<E, NdArray<"uint8">> {
-  return lift(env, (inner) => new GrayscaleWrapper(inner, options));
+  return lift(env, (inner) => new GrayscaleObservationWrapper(inner, options));
 }

@@ -16,6 +16,8 @@ export type AnyEnv = Env | VectorEnv<ObservationBatch, unknown>;
 export interface TypedVectorEnv<O, A> extends VectorEnv<O, A> {
   readonly observationSpace: Space<O>;
   readonly actionSpace: Space<A>;
+  /** Of environments that `makeVec` made: another one in the same state. @throws NOT_SUPPORTED without snapshots */
+  fork?(): Promise<TypedVectorEnv<O, A>>;
 }
 
 interface AnyVector<O = unknown, A = unknown> {
@@ -47,19 +49,22 @@ function isVector(env: object): env is AnyVectorEnv {
   return "numEnvs" in env;
 }
 
+type Wrap = (primitive: AnyVectorEnv) => AnyVectorEnv;
+
 /**
- * Put a wrapper of primitives around `env`: around the primitive inside a vector env that resets itself (its mode is
+ * Put a wrapper of primitives around `env`, and `wrapFork` around its forks: around the primitive inside a vector env that resets itself (its mode is
  * then derived anew), around a single environment as a vector of one.
  * @throws NOT_SUPPORTED for a vector env that resets itself by its own means
  */
-export function lift<R>(env: AnyEnv, wrap: (primitive: AnyVectorEnv) => AnyVectorEnv): R {
+export function lift<R>(env: AnyEnv, wrap: Wrap, wrapFork = wrap): R {
   const given: object = env;
   if (given instanceof AutoresetVectorEnv) {
-    const { primitive, mode, copies, spec, firstSeed } = given as AutoresetVectorEnv<
+    const { primitive, mode, copies, spec, firstSeed, remake } = given as AutoresetVectorEnv<
       ObservationBatch,
       unknown
     >;
-    return withAutoreset(wrap(primitive), mode, { copy: copies, spec, firstSeed }) as R;
+    const again = remake && (async () => lift<VectorEnv>(await remake(), wrapFork));
+    return withAutoreset(wrap(primitive), mode, { copy: copies, spec, firstSeed, remake: again }) as R;
   }
   if (given instanceof SingleEnv) return singleOf(wrap(given.vector), given.renderMode) as R;
   if (!isVector(given)) {

@@ -17,7 +17,7 @@ export interface MaxAndSkipOptions {
   readonly skip?: number;
 }
 
-class MaxAndSkipWrapper extends MultiStep {
+class MaxAndSkipObservationWrapper extends MultiStep {
   readonly #previous: NdArray;
   readonly #output: NdArray;
   readonly #reset: ResetBatch;
@@ -88,5 +88,5 @@ export function MaxAndSkipObservation<E extends AnyEnv>(env: E, options: MaxAndS
       got: String(skip),
     });
   }
-  return lift(env, (inner) => new MaxAndSkipWrapper(inner, skip));
+  return lift(env, (inner) => new MaxAndSkipObservationWrapper(inner, skip));
 }

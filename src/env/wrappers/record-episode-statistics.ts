@@ -31,7 +31,7 @@ function push(queue: number[], value: number, limit: number): void {
 }
 
 /** What the wrapper can be asked through `getWrapperAttr`. */
-class EpisodeStatisticsWrapper extends VectorWrapper {
+class RecordEpisodeStatisticsWrapper extends VectorWrapper {
   /** Returns of the last episodes, oldest first. */
   returnQueue: number[] = [];
   lengthQueue: number[] = [];
@@ -92,12 +92,15 @@ class EpisodeStatisticsWrapper extends VectorWrapper {
     return out;
   }
 
-  /** Fill the column for the rows that ended. */
+  /** Fill the column for the rows that ended; the others are 0, as in Gymnasium, and after a restore too. */
   #tell(ended: Uint8Array): void {
     const { r, l, t } = this.#numbers;
     const now = this.#clock();
     for (let i = 0; i < this.numEnvs; i++) {
-      if (ended[i] === 0) continue;
+      if (ended[i] === 0) {
+        r.data[i] = l.data[i] = t.data[i] = 0;
+        continue;
+      }
       r.data[i] = this.episodeReturns[i];
       l.data[i] = this.episodeLengths[i];
       t.data[i] = Math.round((now - this.#started[i]) * 1e3) / 1e6;
@@ -147,5 +150,5 @@ export function RecordEpisodeStatistics<E extends AnyEnv>(
   env: E,
   options: EpisodeStatisticsOptions = {},
 ): Same<E> {
-  return lift(env, (inner) => new EpisodeStatisticsWrapper(inner, options));
+  return lift(env, (inner) => new RecordEpisodeStatisticsWrapper(inner, options));
 }

@@ -4,7 +4,8 @@ import { fail } from "../../core/errors.ts";
 import { zeros } from "../../core/ndarray.ts";
 import { rowAt } from "../batch.ts";
 import type { Frame, ObservationBatch, ResetBatch, StepBatch, VectorResetOptions } from "../env.ts";
-import { SyncVectorEnv } from "../vector/sync.ts";
+import { readSyncSnapshot, SyncVectorEnv } from "../vector/sync.ts";
+import { WorkersVectorEnv } from "../vector/workers.ts";
 import { seedOf } from "../vector/seeds.ts";
 import type { EpisodeLog } from "./episode-log.ts";
 import { toPlainJson } from "./episode-log.ts";
@@ -57,7 +58,8 @@ class RecordVideoWrapper extends VectorWrapper {
   readonly #rows: readonly number[];
   readonly #episodes: Map<number, RowEpisode>;
   readonly #mask: Mask;
-  readonly #base: SyncVectorEnv | undefined;
+  /** What stands beneath all wrappers. */
+  readonly #base: object | undefined;
   #open: EpisodeRecording[] = [];
   #steps = 0;
   #actions: unknown;
@@ -69,7 +71,7 @@ class RecordVideoWrapper extends VectorWrapper {
     this.#rows = options.rows ?? [0];
     this.#episodes = new Map();
     this.#mask = zeros("bool", [env.numEnvs]);
-    this.#base = layersOf(env).find((layer) => layer instanceof SyncVectorEnv);
+    this.#base = layersOf(env).find((layer) => "numEnvs" in layer && !(layer instanceof VectorWrapper));
   }
 
   /** Settles when everything recorded so far is on disk. @throws what writing threw */
@@ -166,21 +168,29 @@ class RecordVideoWrapper extends VectorWrapper {
       const last = this.#episodes.get(row);
       if (last?.recording !== undefined) this.#finish(row, last, { terminated: false, truncated: false });
       const seed = seedOf(options?.seed, row, this.numEnvs);
-      const snapshot = seed === undefined ? this.#base?.envs[row].snapshot?.() : undefined;
       const episode: RowEpisode = {
         episode: last === undefined ? 0 : last.episode + 1,
         seed,
         options: options?.options,
-        start: toPlainJson(snapshot),
+        start: undefined,
         actions: [],
         rewards: [],
         recording: undefined,
       };
       this.#episodes.set(row, episode);
-      const trigger =
-        this.#options.episodeTrigger ?? (this.#options.stepTrigger === undefined ? cubic : () => false);
-      if (trigger(episode.episode, row)) this.#record(row, episode, `episode-${episode.episode}`);
+      const { stepTrigger, episodeTrigger = stepTrigger === undefined ? cubic : () => false } = this.#options;
+      const chosen = episodeTrigger(episode.episode, row);
+      if (seed === undefined && (chosen || stepTrigger !== undefined)) episode.start = this.#startOf(row);
+      if (chosen) this.#record(row, episode, `episode-${episode.episode}`);
     }
+  }
+
+  /** The state that the single environment of a row begins its episode in, where one can be had. */
+  #startOf(row: number): unknown {
+    const base = this.#base;
+    if (base instanceof SyncVectorEnv) return toPlainJson(base.envs[row].snapshot?.());
+    if (!(base instanceof WorkersVectorEnv) || base.snapshot === undefined) return undefined;
+    return toPlainJson(readSyncSnapshot(base.snapshot(), this.numEnvs).envs[row]);
   }
 
   #record(row: number, episode: RowEpisode, label: string): void {
@@ -254,13 +264,14 @@ class RecordVideoWrapper extends VectorWrapper {
  * and beside it a JSON log (seed or start state, actions, rewards, how it ended) that `replayEpisode` plays again.
  *
  * A single environment's calls do not wait for the encoder: `await getWrapperAttr(env, "finished")` after `close()` to
- * know that all is on disk. Vector environments wait on every step, so memory stays bounded.
+ * know that all is on disk. Vector environments wait on every step, so memory stays bounded. Forks do not record: their
+ * files would have the names of the original's.
  * @throws NOT_SUPPORTED when the environment cannot render
  * @source Gymnasium 1.4 `RecordVideo`, whose vector form cuts all videos by the first sub-environment
  */
 export function RecordVideo<E extends AnyEnv>(env: E, options: RecordVideoOptions): Same<E> {
   const single = !("numEnvs" in env);
-  return lift(env, (inner) => {
+  const record = (inner: AnyVectorEnv, recorded: RecordVideoOptions) => {
     if (single ? inner.renderSync === undefined : inner.render === undefined) {
       fail({
         code: "NOT_SUPPORTED",
@@ -268,6 +279,12 @@ export function RecordVideo<E extends AnyEnv>(env: E, options: RecordVideoOption
         expected: "render()",
       });
     }
-    return new RecordVideoWrapper(inner, options, single);
-  });
+    return new RecordVideoWrapper(inner, recorded, single);
+  };
+  const silent = { ...options, episodeTrigger: () => false, stepTrigger: undefined };
+  return lift(
+    env,
+    (inner) => record(inner, options),
+    (inner) => record(inner, silent),
+  );
 }

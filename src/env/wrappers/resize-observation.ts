@@ -41,7 +41,7 @@ function roundHalfEven(value: number): number {
   return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }
 
-class ResizeWrapper extends ArrayTransform {
+class ResizeObservationWrapper extends ArrayTransform {
   readonly #channels: number;
   readonly #fromWidth: number;
   readonly #rows: readonly Cover[];
@@ -108,5 +108,5 @@ export function ResizeObservation<E extends AnyEnv>(
   env: E,
   options: ResizeOptions,
 ): Observing<E, NdArray<"uint8">> {
-  return lift(env, (inner) => new ResizeWrapper(inner, options));
+  return lift(env, (inner) => new ResizeObservationWrapper(inner, options));
 }

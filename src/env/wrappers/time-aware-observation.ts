@@ -35,7 +35,7 @@ function joined(env: AnyVectorEnv, key: string, time: Space): Space {
   return new Dict([[key, time], ...space.keys.map((name) => [name, space.spaces[name]] as const)]);
 }
 
-class TimeAwareWrapper extends VectorWrapper {
+class TimeAwareObservationWrapper extends VectorWrapper {
   readonly #key: string;
   readonly #time: NdArray<"float32" | "int32">;
   readonly #scale: number;
@@ -106,7 +106,7 @@ export function TimeAwareObservation<E extends AnyEnv>(
   options: TimeAwareOptions = {},
 ): Observing<E, NdArray, ObservationBatch> {
   const limit = limitOf(env, options);
-  const aware = lift<AnyEnv>(env, (inner) => new TimeAwareWrapper(inner, options, limit));
+  const aware = lift<AnyEnv>(env, (inner) => new TimeAwareObservationWrapper(inner, options, limit));
   const result: AnyEnv = options.flatten === false ? aware : FlattenObservation(aware);
   return result as unknown as Observing<E, NdArray, ObservationBatch>;
 }

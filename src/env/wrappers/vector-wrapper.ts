@@ -14,6 +14,7 @@ import type {
   VectorEnv,
   VectorResetOptions,
 } from "../env.ts";
+import { wrapperName } from "../names.ts";
 
 /** bool [N]: which rows a call is about; all when absent. */
 export type Mask = NdArray<"bool">;
@@ -194,5 +195,9 @@ export abstract class VectorWrapper implements AnyVectorEnv {
 
   async close(): Promise<void> {
     await this.env.close();
+  }
+
+  toString(): string {
+    return wrapperName(this, this.env);
   }
 }

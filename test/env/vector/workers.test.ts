@@ -117,6 +117,26 @@ describe("when a thread dies", () => {
   });
 });
 
+describe("actions are checked before they reach a thread", () => {
+  test.each([
+    ["too few", actions(0, 1), /INVALID_SHAPE.*\[3\].*int32 \[2\]/s],
+    ["too many", actions(0, 1, 1, 1), /INVALID_SHAPE/],
+    ["a fraction", ndarray("float32", [3], Float32Array.of(0, 0.5, 1)), /action 0.5 of sub-environment 1/],
+    ["outside of the space", actions(0, 1, 4), /action 4 of sub-environment 2.*Discrete\(4\)/s],
+  ])("%s", async (_, given, message) => {
+    const env = await make("Flaky-v0", { numWorkers: 1 });
+    await env.reset();
+    await expect(env.step(given as never)).rejects.toThrow(message);
+    expect([...(await env.step(actions(0, 0, 0))).rewards.data]).toEqual([1, 1, 1]);
+  });
+
+  test("a plain list of numbers will do, as in mode sync", async () => {
+    const env = await make("Flaky-v0", { numWorkers: 1 });
+    await env.reset();
+    expect([...(await env.step([0, 0, 0] as never)).rewards.data]).toEqual([1, 1, 1]);
+  });
+});
+
 test("infos of both threads come together, by row", async () => {
   const env = await make("Flaky-v0");
   await env.reset();

@@ -4,12 +4,15 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { NdArray } from "../../../src/core/ndarray.ts";
 import { ndarray } from "../../../src/core/ndarray.ts";
-import type { Env, StepResult, VectorEnv } from "../../../src/env/env.ts";
+import type { Env, StepBatch, StepResult, VectorEnv } from "../../../src/env/env.ts";
+import { Registry } from "../../../src/env/registry.ts";
 import { SyncVectorEnv } from "../../../src/env/vector/sync.ts";
 import { withAutoreset } from "../../../src/env/autoreset.ts";
 import type { EpisodeLog } from "../../../src/env/wrappers/episode-log.ts";
 import { wrappers as W } from "../../../src/env/wrappers/wrappers.ts";
+import { builtinEnvs } from "../../../src/sim/envs.ts";
 import { CounterEnv } from "../counter.ts";
 import { ImageEnv } from "../image-env.ts";
 
@@ -21,6 +24,7 @@ class Filmed extends CounterEnv {
   }
 }
 const filmed = () => new Filmed({ limit: 40, starts: 30 });
+const int32 = (...values: number[]) => ndarray("int32", [values.length], Int32Array.from(values));
 let folder = "";
 
 beforeEach(async () => {
@@ -144,6 +148,32 @@ describe("logs", () => {
     expect(log.seed).toBeUndefined();
     expect(W.replayEpisode(filmed(), log)).toEqual(second);
   });
+
+  test.each(["sync", "workers"] as const)(
+    "replay an unseeded episode of a vector environment from its files alone: %s",
+    async (mode) => {
+      const registry = new Registry(builtinEnvs);
+      const options = { mode, numEnvs: 2, numWorkers: 1, maxEpisodeSteps: 5, suttonBartoReward: true };
+      const videos = { videoFolder: folder, format: "gif", rows: [1], videoLength: 1 } as const;
+      const env = W.RecordVideo(await registry.makeVec("CartPole-v1", options), videos);
+      const seen: StepBatch[] = [];
+      await env.reset({ seed: 4 });
+      for (let t = 0; t < 12; t++) seen.push(await env.step(int32(1, t % 2)));
+      await env.close();
+      const log = await logOf("rl-video-env-1-episode-1");
+      expect(log.seed).toBeUndefined();
+      const again = W.replayEpisode(registry.make(log.env!, log.kwargs), log);
+      // Step 5 of the first episode was its last, and call 6 the reset.
+      expect(again.length).toBe(5);
+      again.forEach((step, t) => {
+        const { observations, truncations } = seen[6 + t];
+        const row = (observations as NdArray<"float32">).data.slice(4, 8);
+        expect((step.observation as NdArray).data).toEqual(row);
+        expect(step.truncated).toBe(truncations.data[1] === 1);
+      });
+    },
+    60_000,
+  );
 
   test("that hold neither seed nor start say so", async () => {
     const env = recorded(filmed());

@@ -94,7 +94,9 @@ export async function openParquetWriter(
   const hyparquet = await import("hyparquet-writer");
   const output = await openAtomicFile(file);
   const pending = new hyparquet.ByteWriter() as InstanceType<typeof hyparquet.ByteWriter> & { index: number };
-  const kvMetadata: KeyValue[] = Object.entries(facts).map(([key, value]) => ({ key, value }));
+  const entries: KeyValue[] = Object.entries(facts).map(([key, value]) => ({ key, value }));
+  // An empty list would be written with another type than strict readers expect.
+  const kvMetadata = entries.length > 0 ? entries : undefined;
   const table = new hyparquet.ParquetWriter({ writer: pending, schema: schemaOf(columns), kvMetadata });
   const hash = createHash("sha256");
   const flush = async (): Promise<void> => {

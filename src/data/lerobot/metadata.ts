@@ -9,6 +9,7 @@ import { corruptFile, readParquet } from "../parquet.ts";
 import type { ParquetRow } from "../parquet.ts";
 import type { LerobotInfo } from "./info.ts";
 import { cameraKeys, fillPath, paths, readJson } from "./info.ts";
+import { checkHash } from "./series.ts";
 import type { DatasetStats, FeatureStats } from "./stats.ts";
 import { joinStats, statNames } from "./stats.ts";
 
@@ -196,19 +197,18 @@ const manifestSchema = z.object({
   files: z.record(z.string(), z.object({ bytes: z.int(), sha256: z.string() })),
 });
 
-/** Sizes are compared at once; hashes when a file is opened. */
+/** Sizes and the hashes of `meta/` are compared at once, other hashes when a file is opened. */
 async function loadManifest(folder: string): Promise<LerobotMetadata["files"]> {
   const file = join(folder, paths.manifest);
   if (!existsSync(file)) return {};
   const parsed = manifestSchema.safeParse(await readJson(file));
   if (!parsed.success) return corruptFile(file, z.prettifyError(parsed.error));
-  for (const [path, { bytes }] of Object.entries(parsed.data.files)) {
-    const size = statSync(join(folder, path), { throwIfNoEntry: false })?.size;
+  for (const [path, { bytes, sha256 }] of Object.entries(parsed.data.files)) {
+    const part = join(folder, path);
+    const size = statSync(part, { throwIfNoEntry: false })?.size;
     if (size !== bytes)
-      corruptFile(
-        join(folder, path),
-        size === undefined ? "no such file" : `${size} bytes instead of ${bytes}`,
-      );
+      corruptFile(part, size === undefined ? "no such file" : `${size} bytes instead of ${bytes}`);
+    if (path.startsWith("meta/")) await checkHash(part, sha256);
   }
   return parsed.data.files;
 }

@@ -16,7 +16,7 @@ import type { LerobotInfo } from "./info.ts";
 import { cameraKeys, loadInfo, paths } from "./info.ts";
 import type { EndEntry, EpisodeEntry, LerobotMetadata } from "./metadata.ts";
 import { endFrom, loadMetadata } from "./metadata.ts";
-import { hashFile } from "./series.ts";
+import { checkHash } from "./series.ts";
 
 /** How episodes are made of rows. */
 export type LerobotReadOptions = AssembleOptions;
@@ -53,8 +53,7 @@ class OpenFiles {
     const file = join(this.#folder, path);
     const expected = this.#hashes[path];
     if (expected !== undefined && !this.#checked.has(path)) {
-      const { sha256 } = await hashFile(file);
-      if (sha256 !== expected.sha256) corruptFile(file, "another SHA-256 than when it was written");
+      await checkHash(file, expected.sha256);
       this.#checked.add(path);
     }
     return file;

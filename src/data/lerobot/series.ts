@@ -8,7 +8,7 @@ import { failStorage } from "../../core/storage.ts";
 import { frameAt } from "../image.ts";
 import type { NdArray } from "../../core/ndarray.ts";
 import type { ParquetColumn, ParquetWriter, WrittenFile } from "../parquet.ts";
-import { openParquetWriter } from "../parquet.ts";
+import { corruptFile, openParquetWriter } from "../parquet.ts";
 import type { Mp4Sink } from "../video-mp4.ts";
 import { openMp4 } from "../video-mp4.ts";
 import { fillPath } from "./info.ts";
@@ -141,6 +141,12 @@ export async function hashFile(path: string): Promise<WrittenFile> {
     failStorage(path, cause);
   }
   return { bytes, sha256: hash.digest("hex") };
+}
+
+/** Is this the file that was written? @throws CORRUPT_FILE, IO_FAILED */
+export async function checkHash(path: string, sha256: string): Promise<void> {
+  const found = await hashFile(path);
+  if (found.sha256 !== sha256) corruptFile(path, "another SHA-256 than when it was written");
 }
 
 const clockHz = 90_000;

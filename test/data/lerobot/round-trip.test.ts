@@ -8,7 +8,8 @@ import { float32, ndarray, zeros } from "../../../src/core/ndarray.ts";
 import type { Episode } from "../../../src/data/episode.ts";
 import { openLerobot } from "../../../src/data/lerobot/reader.ts";
 import { openLerobotWriter, writeLerobot } from "../../../src/data/lerobot/writer.ts";
-import { counterEpisode, movingFrames, newFolder, readAll } from "./folders.ts";
+import { counterEpisode, movingFrames } from "./episodes.ts";
+import { newFolder, readAll } from "./folders.ts";
 
 const fps = 10;
 
@@ -49,7 +50,7 @@ describe("a data set with pictures in its tables", () => {
         await writeLerobot(folder, [episode], { fps });
         expect(await readAll(folder)).toEqual([episode]);
       }),
-      { numRuns: 12 },
+      { numRuns: 6 },
     );
   });
 

@@ -69,9 +69,32 @@ export type { Cell, Column, Estimate, ResultTable } from "./experiment/table.ts"
 export { jit, stopGradient, tf, toUint8 } from "./engine/jit.ts";
 export type { Host, Jitted, Tensor } from "./engine/jit.ts";
 
+export { lengthOf } from "./data/episode.ts";
+export type { Episode } from "./data/episode.ts";
+export { iterateEpisodes, loadEpisodes, saveEpisode } from "./data/episode-store.ts";
+export { loadImage, saveImage } from "./data/image.ts";
+export { makeReplay } from "./data/replay.ts";
+export type { Replay } from "./data/replay.ts";
+export { openVideo } from "./data/video.ts";
+
+export { makeBehaviour, makeExpert } from "./sim/driving/drivers.ts";
+export type { Driver } from "./sim/driving/drivers.ts";
+export { DrivingVecEnv } from "./sim/driving/vec-env.ts";
+
 export type { Tokenizer } from "./tokenizer/tokenizer.ts";
-export { loadContinuousTokenizer } from "./tokenizer/continuous.ts";
-export { loadLatentModel } from "./worldmodel/checkpoint.ts";
+export { loadContinuousTokenizer, saveContinuousTokenizer } from "./tokenizer/continuous.ts";
+export type { ContinuousConfig } from "./tokenizer/continuous.ts";
+export { frameSourceOf } from "./tokenizer/frame-source.ts";
+export { makeTokenizerTrainer, reconstructionPsnr } from "./tokenizer/train.ts";
+export type { FrameSource, TokenizerTrainer } from "./tokenizer/train.ts";
+export { loadLatentModel, saveLatentModel } from "./worldmodel/checkpoint.ts";
+export { makeReplayContexts } from "./worldmodel/contexts.ts";
+export type { LatentReplay } from "./worldmodel/contexts.ts";
+export type { DenoiserConfig } from "./worldmodel/denoiser.ts";
+export type { LatentWorldModel, Normalizers } from "./worldmodel/latent-model.ts";
+export { encodeInto, makeLatentReplay } from "./worldmodel/latent-replay.ts";
+export { fitNormalizers, makeEnsembleTrainer } from "./worldmodel/train.ts";
+export type { EnsembleTrainer, PhaseConfig } from "./worldmodel/train.ts";
 export type {
   ActionSpec,
   LatentState,
@@ -82,12 +105,15 @@ export type {
 } from "./worldmodel/worldmodel.ts";
 export { makeImaginedEnv } from "./env/imagined.ts";
 export type { ContextSource, ImaginedOptions } from "./env/imagined.ts";
-export { withLatentObservations } from "./env/latent.ts";
+export { LatentObservationEnv, withLatentObservations } from "./env/latent.ts";
 
 export { evaluatePolicy, summarize } from "./policy/evaluate.ts";
 export type { EpisodeScore, ScoreSummary } from "./policy/evaluate.ts";
 export { initActorCritic, makeActorCritic } from "./policy/networks.ts";
 export type { ActorCritic, ActorCriticConfig } from "./policy/networks.ts";
+export { learningRateAt } from "./nn/schedules.ts";
+export { loadCheckpoint, restoreParams, saveCheckpoint } from "./nn/checkpoint.ts";
+export { makeCloner } from "./policy/cloning.ts";
 export { makePlanner } from "./policy/planner.ts";
 export type { PlannerConfig } from "./policy/planner.ts";
 export type { ActOptions, Decision, Policy } from "./policy/policy.ts";
@@ -95,6 +121,22 @@ export { makePpo } from "./policy/ppo.ts";
 export type { PpoConfig, PpoLearner } from "./policy/ppo.ts";
 export { beginRollout, collectRollout } from "./policy/rollout.ts";
 export type { Rollout, RolloutCursor } from "./policy/rollout.ts";
+
+export { openEnvServer } from "./bridge/env-server.ts";
+export type { EnvServer, EnvServerOptions } from "./bridge/env-server.ts";
+export { localInference } from "./bridge/inference.ts";
+export type { Inference, InferenceRequest, ServedPolicy } from "./bridge/inference.ts";
+export { openInference } from "./bridge/inference-host.ts";
+export { makeServedPolicy } from "./bridge/inference-policy.ts";
+export { openPolicyServer } from "./bridge/policy-server.ts";
+export type { PolicyServer, PolicyServerOptions } from "./bridge/policy-server.ts";
+export { openRecorder } from "./bridge/recorder.ts";
+export type { Recorder } from "./bridge/recorder.ts";
+export { RecordedEnv } from "./bridge/recorder/recorded-env.ts";
+export { openRemoteVectorEnv } from "./bridge/remote.ts";
+export type { RemoteEnvOptions } from "./bridge/remote.ts";
+export { openRemotePolicy } from "./bridge/remote-policy.ts";
+export type { PolicyReply, RemotePolicyOptions } from "./bridge/remote-policy.ts";
 
 registry.registerAll(builtinEnvs);
 

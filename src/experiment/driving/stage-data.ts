@@ -6,12 +6,13 @@ import type { Episode } from "../../data/episode.ts";
 import { saveEpisode } from "../../data/episode-store.ts";
 import { learningRateAt } from "../../nn/schedules.ts";
 import { saveContinuousTokenizer, type ContinuousConfig } from "../../tokenizer/continuous.ts";
+import { frameSourceOf } from "../../tokenizer/frame-source.ts";
 import { drawFrames, makeTokenizerTrainer, reconstructionPsnr } from "../../tokenizer/train.ts";
 import { safePoint } from "../stages.ts";
 import { dropPartials, trainLoop } from "../training-loop.ts";
 import { recordEpisodes } from "./recording.ts";
 import { makeTaskBehaviour, makeTaskEnv, stressTag } from "./task.ts";
-import { frameSourceOf, type Workspace } from "./workspace.ts";
+import type { Workspace } from "./workspace.ts";
 
 /** One part of the recording. */
 interface Part {

@@ -14,7 +14,8 @@ import { makeTaskEnv, stateSize } from "./task.ts";
 import type { LatentReplay } from "../../worldmodel/contexts.ts";
 import type { Normalizers } from "../../worldmodel/latent-model.ts";
 import { fitNormalizers, type EnsembleTrainer } from "../../worldmodel/train.ts";
-import { encodeInto, type Workspace } from "./workspace.ts";
+import { encodeInto } from "../../worldmodel/latent-replay.ts";
+import type { Workspace } from "./workspace.ts";
 
 const prefixOf = (round: number): string => `round${String(round).padStart(2, "0")}`;
 

@@ -18,7 +18,8 @@ import { scoreDriver, scoreOn } from "./scoring.ts";
 import { imaginedPolicy } from "./stage-imagination.ts";
 import { modelFreePolicy, realFrames } from "./stage-modelfree.ts";
 import { driverPolicy, makeExpert, makeTaskBehaviour, makeTaskEnv, randomPolicy, stateSize } from "./task.ts";
-import { encodeInto, type Workspace } from "./workspace.ts";
+import { encodeInto } from "../../worldmodel/latent-replay.ts";
+import type { Workspace } from "./workspace.ts";
 
 /** One policy's episodes on unseen and on training worlds. */
 export interface PolicyVerdict {

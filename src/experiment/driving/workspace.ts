@@ -6,7 +6,6 @@ import { fail } from "../../core/errors.ts";
 import { Rng } from "../../core/rng.ts";
 import { loadEpisodes } from "../../data/episode-store.ts";
 import type { Episode } from "../../data/episode.ts";
-import { makeReplay } from "../../data/replay.ts";
 import { loadCheckpoint, restoreParams, saveCheckpoint } from "../../nn/checkpoint.ts";
 import {
   initActorCritic,
@@ -16,49 +15,13 @@ import {
 } from "../../policy/networks.ts";
 import { loadContinuousTokenizer } from "../../tokenizer/continuous.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
-import type { FrameSource } from "../../tokenizer/train.ts";
 import { loadLatentModel } from "../../worldmodel/checkpoint.ts";
 import type { LatentReplay } from "../../worldmodel/contexts.ts";
 import type { LatentWorldModel } from "../../worldmodel/latent-model.ts";
+import { encodeInto, makeLatentReplay } from "../../worldmodel/latent-replay.ts";
 import type { StageContext } from "../stages.ts";
 import type { DrivingConfig } from "./config.ts";
 import { actionSpecOf, stateSize } from "./task.ts";
-
-/** Episodes of one split as a source of frames. */
-export function frameSourceOf(episodes: readonly Episode[]): FrameSource {
-  const starts = [0];
-  for (const { frames } of episodes) starts.push(starts[starts.length - 1] + frames.shape[0]);
-  const size = 64 * 64 * 3;
-  return {
-    count: starts[starts.length - 1],
-    gather(indices, out) {
-      for (let k = 0; k < indices.length; k++) {
-        let [low, high] = [0, episodes.length - 1];
-        while (low < high) {
-          const middle = (low + high + 1) >> 1;
-          if (starts[middle] <= indices[k]) low = middle;
-          else high = middle - 1;
-        }
-        const at = (indices[k] - starts[low]) * size;
-        out.data.set(episodes[low].frames.data.subarray(at, at + size), k * size);
-      }
-    },
-  };
-}
-
-/** Encode whole episodes into an empty or growing replay; each is tagged with the policy that drove it. */
-export async function encodeInto(
-  replay: LatentReplay,
-  episodes: readonly Episode[],
-  tokenizer: Tokenizer,
-): Promise<void> {
-  for (const episode of episodes) {
-    const latent = await tokenizer.encode(episode.frames);
-    const { terminated, truncated, meta } = episode;
-    const columns = { latent, state: episode.states, action: episode.actions, reward: episode.rewards };
-    replay.add({ columns, terminated, truncated, tag: String(meta.policy) });
-  }
-}
 
 /** Where a run's files are, and where to tell of trouble with them. */
 export interface RunFiles {
@@ -144,11 +107,8 @@ export class Workspace {
   async replay(split: "train" | "validation"): Promise<LatentReplay> {
     const known = this.#replays.get(split);
     if (known !== undefined) return known;
-    const { tokens, channels } = this.tokenizer();
-    const replay = makeReplay({
-      observationColumns: { latent: [tokens * channels], state: [stateSize] },
-      transitionColumns: { action: [2], reward: [] },
-    }) as unknown as LatentReplay;
+    const sizes = { stateSize, actionSize: actionSpecOf(this.config.env).names.length };
+    const replay = makeLatentReplay(this.tokenizer(), sizes);
     await encodeInto(replay, await this.episodes(split), this.tokenizer());
     this.#replays.set(split, replay);
     return replay;

@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { compareFolders } from "../experiment/comparing.ts";
 import { reproduceRun } from "../experiment/reproduce.ts";
+import { expandSweeps } from "../experiment/sweep.ts";
 
 /** Options as the command line gives them. */
 export interface CompareFlags {
@@ -17,7 +18,7 @@ export interface CompareFlags {
 /** Compare runs and write the page. */
 export async function compare(runs: readonly string[], flags: CompareFlags): Promise<void> {
   const { html, json, methods, ...rest } = flags;
-  await compareFolders(runs, {
+  await compareFolders(expandSweeps(runs), {
     ...rest,
     methods: methods?.split(",").map((name) => name.trim()),
     html: html === false ? undefined : resolve(html),

@@ -3,6 +3,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { ReverieError } from "../core/errors.ts";
 import type { CompareFlags } from "./compare.ts";
+import type { RunFlags } from "./run.ts";
 
 /** Exit codes, documented in docs/experiments.md. */
 export const exitCodes = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -18,12 +19,13 @@ function integer(text: string): number {
 function addRuns(program: Command): void {
   program
     .command("run")
-    .description("run the experiment that a YAML file describes")
+    .description("run the experiment, or the sweep, that a YAML file describes")
     .argument("<yaml>", "config file")
     .argument("[overrides...]", "fields to change, as in policy.horizon=20")
     .option("--run-dir <folder>", "folder of the run (default: runs/<name>-<seed>-<time>)")
     .option("--seed <n>", "same as seed=n", integer)
-    .action(async (yaml: string, overrides: string[], options: { runDir?: string; seed?: number }) =>
+    .option("--check-reads", "fail at the end when nothing has read some field of the config")
+    .action(async (yaml: string, overrides: string[], options: RunFlags) =>
       (await import("./run.ts")).run(yaml, overrides, options),
     );
   program
@@ -70,6 +72,34 @@ function addReproduce(program: Command): void {
     );
 }
 
+function addConfig(program: Command): void {
+  const config = program.command("config").description("check, explain and describe config files");
+  config
+    .command("check")
+    .description("check a file, and every run of its sweep, without running anything")
+    .argument("<yaml>", "config file")
+    .argument("[overrides...]", "fields to change, as in policy.horizon=20")
+    .action(async (yaml: string, overrides: string[]) =>
+      (await import("./config.ts")).check(yaml, overrides),
+    );
+  config
+    .command("explain")
+    .description(
+      "every field with its meaning, default and type; with a file also its value and where it was set",
+    )
+    .argument("<yaml|experiment>", "config file, or an experiment such as driving")
+    .argument("[field]", "this field, or all beneath it, as in policy")
+    .action(async (target: string, field?: string) => (await import("./config.ts")).explain(target, field));
+  config
+    .command("schema")
+    .description("JSON Schema of config files, for completion in editors")
+    .argument("[experiment]", "of this experiment alone")
+    .option("--out <file>", "write it there")
+    .action(async (name: string | undefined, options: { out?: string }) =>
+      (await import("./config.ts")).schema(name, options.out),
+    );
+}
+
 function addOthers(program: Command): void {
   program
     .command("play")
@@ -94,6 +124,7 @@ function buildProgram(): Command {
   addRuns(program);
   addRecords(program);
   addReproduce(program);
+  addConfig(program);
   addOthers(program);
   return program;
 }

@@ -1,17 +1,20 @@
 /** @file `reverie run` and `reverie resume`. */
 
-import { resumeExperiment, runExperiment } from "../experiment/runner.ts";
+import { resumeConfig, runConfig } from "../experiment/sweep.ts";
 
-/** Start a new run. */
-export async function run(
-  yaml: string,
-  overrides: readonly string[],
-  options: { readonly runDir?: string; readonly seed?: number },
-): Promise<void> {
-  await runExperiment(yaml, overrides, options);
+/** Options as the command line gives them. */
+export interface RunFlags {
+  readonly runDir?: string;
+  readonly seed?: number;
+  readonly checkReads?: boolean;
 }
 
-/** Go on with a stopped run. */
+/** Start a new run, or a sweep. */
+export async function run(yaml: string, overrides: readonly string[], options: RunFlags): Promise<void> {
+  await runConfig(yaml, overrides, options);
+}
+
+/** Go on with a stopped run, or a sweep. */
 export async function resume(path: string): Promise<void> {
-  await resumeExperiment(path);
+  await resumeConfig(path);
 }

@@ -43,9 +43,10 @@ function scoreTable(
 ): ResultTable {
   const digits = digitsFor(entries.map(({ mean }) => mean.value));
   const facts = factColumns(entries);
+  const episodes = entries.some(({ sets }) => sets.some(({ scores }) => scores.length > 1));
   return {
     title: task,
-    caption: "Scores are means over the judged episodes of a seed. Interval: 95 %.",
+    caption: `${episodes ? "Scores are means over the judged episodes of a seed. " : ""}Interval: 95 %.`,
     columns: [
       { key: "label", label: "method" },
       { key: "seeds", label: "seeds", digits: 0 },

@@ -110,6 +110,8 @@ function childSchemas(schema: AnySchema, value: object): Map<string | number, An
 export interface UnknownKey {
   readonly path: FieldPath;
   readonly known: readonly string[];
+  /** What was written there. */
+  readonly value: unknown;
 }
 
 /** Every key in `value` that `schema` does not know, strict or not. */
@@ -119,7 +121,7 @@ export function unknownKeys(schema: AnySchema, value: unknown, path: FieldPath =
   const found: UnknownKey[] = [];
   if (known !== undefined && isRecord(value)) {
     for (const key of Object.keys(value))
-      if (!known.includes(key)) found.push({ path: [...path, key], known });
+      if (!known.includes(key)) found.push({ path: [...path, key], known, value: value[key] });
   }
   for (const [key, child] of childSchemas(schema, value)) {
     found.push(...unknownKeys(child, (value as Record<string | number, unknown>)[key], [...path, key]));

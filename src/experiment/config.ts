@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import type { z } from "zod";
 import { fail, nearestName } from "../core/errors.ts";
 import { unknownKeys } from "./config-schema.ts";
+import { unitOfKeyFix, unitOfValueFix } from "./config-units.ts";
 import type { ConfigSource, FieldPath } from "./config-source.ts";
 import { dotted, kindOf, readConfig } from "./config-source.ts";
 
@@ -36,7 +37,9 @@ export function withName(source: ConfigSource, path: string): ConfigSource {
 
 /** Check values already read. @throws INVALID_CONFIG */
 export function parseConfig<S extends z.ZodType>(schema: S, source: ConfigSource): z.output<S> {
-  const unknown = unknownKeys(schema, source.values).map(({ path, known }) => unknownKeyProblem(path, known));
+  const unknown = unknownKeys(schema, source.values).map(({ path, known, value }) =>
+    unknownKeyProblem(path, known, value),
+  );
   const result = schema.safeParse(source.values, { reportInput: true });
   const issues = result.success
     ? []
@@ -56,17 +59,18 @@ function refuse(problems: readonly Problem[], source: ConfigSource): never {
   return fail({ code: "INVALID_CONFIG", what, expected: first.expected, got: first.got, fix });
 }
 
-function unknownKeyProblem(path: FieldPath, known: readonly string[]): Problem {
+function unknownKeyProblem(path: FieldPath, known: readonly string[], value: unknown): Problem {
   const key = String(path[path.length - 1]);
   const near = nearestName(key, known);
+  const nearest =
+    near === undefined
+      ? "remove it, or use a known key"
+      : `did you mean "${dotted([...path.slice(0, -1), near])}"?`;
   return {
     path,
     what: `unknown key "${dotted(path)}"`,
     expected: `one of ${known.join(", ")}`,
-    fix:
-      near === undefined
-        ? "remove it, or use a known key"
-        : `did you mean "${dotted([...path.slice(0, -1), near])}"?`,
+    fix: unitOfKeyFix(key, value, known) ?? nearest,
   };
 }
 
@@ -82,7 +86,7 @@ function problemOf(issue: Issue, at: FieldPath = []): Problem {
       what: missing ? `${field} is missing` : `${field} has the wrong type`,
       expected: issue.expected === "object" ? "a mapping" : issue.expected,
       got: kindOf(issue.input),
-      fix: missing ? `set ${field}` : undefined,
+      fix: missing ? `set ${field}` : unitOfValueFix(path, issue.input),
     };
   }
   if (issue.code === "invalid_value") return choiceProblem(path, issue.values.map(String), issue.input);

@@ -3,6 +3,7 @@
 import { join, resolve } from "node:path";
 import { ReverieError, fail, nearestName } from "../core/errors.ts";
 import type { ConfigSource } from "./config-source.ts";
+import { requireRead, watchReads } from "./config-reads.ts";
 import type { RunFields } from "./config-schema.ts";
 import { parseConfig, withName } from "./config.ts";
 import { kindOf, readConfig } from "./config-source.ts";
@@ -17,6 +18,8 @@ import type { RunDir } from "./run-dir.ts";
 import { createRunDir, openRunDir, readState, readTables, requireRun } from "./run-dir.ts";
 import { writeReport } from "./report.ts";
 import type { Stage } from "./stages.ts";
+import type { SweepSpec } from "./sweep-plan.ts";
+import { takeSweep } from "./sweep-plan.ts";
 import { runStages } from "./stages.ts";
 import type { ResultTable } from "./table.ts";
 import { tableText } from "./table.ts";
@@ -31,6 +34,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** False leaves SIGINT and SIGTERM to the caller. */
   readonly handleSignals?: boolean;
+  /** Fail at the end when no stage has read some field of the config; a new run only. */
+  readonly checkReads?: boolean;
   /** What is run instead of the registry's experiments. */
   readonly experiments?: Experiments;
 }
@@ -42,12 +47,15 @@ export interface RunResult {
   readonly tables: readonly ResultTable[];
 }
 
-async function allExperiments(options: RunOptions): Promise<Experiments> {
+async function allExperiments(options: Pick<RunOptions, "experiments">): Promise<Experiments> {
   return options.experiments ?? (await import("./registry.ts")).experiments;
 }
 
 /** The experiment that a config names. @throws INVALID_CONFIG, UNKNOWN_NAME */
-async function experimentOf(source: ConfigSource, options: RunOptions): Promise<Experiment> {
+async function experimentOf(
+  source: ConfigSource,
+  options: Pick<RunOptions, "experiments">,
+): Promise<Experiment> {
   const experiments = await allExperiments(options);
   const name = source.values.experiment;
   if (typeof name !== "string") {
@@ -72,14 +80,41 @@ async function experimentOf(source: ConfigSource, options: RunOptions): Promise<
   return experiments[name];
 }
 
+/** A config file, checked. */
+export interface CheckedConfig {
+  readonly experiment: Experiment;
+  /** Complete, defaults filled in. */
+  readonly config: RunFields;
+  /** Its `sweep:`, which is no part of the config of a run. */
+  readonly sweep: SweepSpec | undefined;
+  /** The values as written, without `sweep`, and where they were. */
+  readonly source: ConfigSource;
+}
+
+/** Read and check a config file without running anything. @throws INVALID_CONFIG, UNKNOWN_NAME, IO_FAILED */
+export async function checkConfig(
+  path: string,
+  overrides: readonly string[] = [],
+  options: Pick<RunOptions, "experiments"> = {},
+): Promise<CheckedConfig> {
+  const { source, sweep } = takeSweep(withName(readConfig(path, overrides), path));
+  const experiment = await experimentOf(source, options);
+  return { experiment, config: parseConfig(experiment.schema, source), sweep, source };
+}
+
 async function loadRun(
   path: string,
   overrides: readonly string[],
   options: RunOptions,
 ): Promise<{ experiment: Experiment; config: RunFields }> {
-  const source = withName(readConfig(path, overrides), path);
-  const experiment = await experimentOf(source, options);
-  return { experiment, config: parseConfig(experiment.schema, source) };
+  const { experiment, config, sweep, source } = await checkConfig(path, overrides, options);
+  if (sweep === undefined) return { experiment, config };
+  return fail({
+    code: "INVALID_ARGUMENT",
+    what: `${source.locate(["sweep"])}: this file describes a sweep, not one run`,
+    expected: "a config without sweep",
+    fix: "start it with `reverie run` or runConfig",
+  });
 }
 
 /** A run's folder read back: its experiment and its config as the schema sees it now. @throws INVALID_ARGUMENT, INVALID_CONFIG */
@@ -103,9 +138,12 @@ export async function runExperiment(
 ): Promise<RunResult> {
   const seeded = options.seed === undefined ? overrides : [...overrides, `seed=${options.seed}`];
   const { experiment, config } = await loadRun(configPath, seeded, options);
-  return work(createRunDir(config, options.runDir), options, (runDir) =>
-    goThrough(experiment, config, runDir, options),
-  );
+  return work(createRunDir(config, options.runDir), options, async (runDir) => {
+    if (options.checkReads !== true) return goThrough(experiment, config, runDir, options);
+    const watched = watchReads(config, experiment.schema);
+    await goThrough(experiment, watched.config, runDir, options);
+    requireRead(watched);
+  });
 }
 
 /** Go on with a run from its folder alone; stages already done are skipped. @throws like `runExperiment` */

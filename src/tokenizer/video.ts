@@ -46,19 +46,25 @@ export function plainNormalizer(config: VideoTokenizerConfig): ClipNormalizer {
   return { mean: zeros("float32", [gridTokens(config) * latentChannels(config)]), scale };
 }
 
+interface CoderInput {
+  readonly params: VideoTokenizerParams<Tensor>;
+  readonly mean: Tensor;
+  readonly scale: Tensor;
+  readonly input: Tensor;
+}
+
 function compile(config: VideoTokenizerConfig) {
-  type In = { params: VideoTokenizerParams<Tensor>; mean: Tensor; scale: Tensor; input: Tensor };
   const grid = [gridTokens(config), latentChannels(config)];
   return {
     encode: jit(
-      ({ params, mean, scale, input }: In) => {
+      ({ params, mean, scale, input }: CoderInput) => {
         const latents = encodeClip(params, clipCoefficients(input, config), config);
         return { output: tf.div(tf.sub(latents, tf.reshape(mean, grid)), scale) };
       },
       { name: "video.encode" },
     ),
     decode: jit(
-      ({ params, mean, scale, input }: In) => {
+      ({ params, mean, scale, input }: CoderInput) => {
         const latents = tf.add(tf.mul(input, scale), tf.reshape(mean, grid));
         return { output: toUint8(clipPixels(decodeClip(params, latents, config), config)) };
       },
@@ -151,51 +157,57 @@ function windowOf(options: WindowOptions | undefined): number {
   });
 }
 
-/** A frozen clip tokenizer from weights; `hash` is that of its checkpoint. */
-export function makeVideoTokenizer(
-  parts: VideoTokenizerParts & { readonly hash: string },
-): VideoTokenizer | DiscreteVideoTokenizer {
-  const { config, params, normalizer, hash } = parts;
-  const { size, temporal, spatial, latent } = config;
-  const coder = compile(config);
+/** Encoding and decoding of whole clips by compiled weights. */
+function makeCoder({
+  config,
+  params,
+  normalizer,
+}: VideoTokenizerParts): Pick<VideoTokenizer, "encode" | "decode"> {
+  const { size, temporal } = config;
+  const compiled = compile(config);
   const [tokens, channels] = [gridTokens(config), latentChannels(config)];
-  const weights = { params, ...normalizer } as unknown as Host<{
-    params: VideoTokenizerParams<Tensor>;
-    mean: Tensor;
-    scale: Tensor;
-  }>;
-  const encode: VideoTokenizer["encode"] = (frames, options) => {
-    checkFrames(frames, size);
-    const latents = latentFrames(frames.shape[1], temporal);
-    return inWindows(
-      groupFrames(frames, temporal),
-      zeros("float32", [frames.shape[0], latents, tokens, channels]),
-      {
+  const weights = { params, ...normalizer } as unknown as Omit<Host<CoderInput>, "input">;
+  return {
+    async encode(frames, options) {
+      checkFrames(frames, size);
+      const latents = latentFrames(frames.shape[1], temporal);
+      const out = zeros("float32", [frames.shape[0], latents, tokens, channels]);
+      return inWindows(groupFrames(frames, temporal), out, {
         inUnits: temporal,
         outUnits: 1,
         back: receptiveField(config, "encoder"),
         window: windowOf(options),
-        run: async (input) => (await coder.encode({ ...weights, input })).output as NdArray<"float32">,
-      },
-    );
+        run: async (input) => (await compiled.encode({ ...weights, input })).output as NdArray<"float32">,
+      });
+    },
+    async decode(latents, options) {
+      const [batch, count] = latents.shape;
+      const out = zeros("uint8", [batch, count * temporal, size, size, 3]);
+      const groups = await inWindows(latents, out, {
+        inUnits: 1,
+        outUnits: temporal,
+        back: receptiveField(config, "decoder"),
+        window: windowOf(options),
+        run: async (input) => (await compiled.decode({ ...weights, input })).output as NdArray<"uint8">,
+      });
+      return ungroupFrames(groups, temporal);
+    },
   };
-  const decode: VideoTokenizer["decode"] = async (latents, options) => {
-    const [batch, count] = latents.shape;
-    const groups = await inWindows(latents, zeros("uint8", [batch, count * temporal, size, size, 3]), {
-      inUnits: 1,
-      outUnits: temporal,
-      back: receptiveField(config, "decoder"),
-      window: windowOf(options),
-      run: async (input) => (await coder.decode({ ...weights, input })).output as NdArray<"uint8">,
-    });
-    return ungroupFrames(groups, temporal);
-  };
+}
+
+/** A frozen clip tokenizer from weights; `hash` is that of its checkpoint. */
+export function makeVideoTokenizer(
+  parts: VideoTokenizerParts & { readonly hash: string },
+): VideoTokenizer | DiscreteVideoTokenizer {
+  const { config, hash } = parts;
+  const { size, temporal, spatial, latent } = config;
+  const { encode, decode } = makeCoder(parts);
   const common = {
     frameShape: [size, size, 3] as const,
     temporal,
     spatial,
-    tokens,
-    channels,
+    tokens: gridTokens(config),
+    channels: latentChannels(config),
     hash,
     encode,
     decode,

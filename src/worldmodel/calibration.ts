@@ -5,7 +5,7 @@ import type { Rng } from "../core/rng.ts";
 import type { Segment } from "../data/window.ts";
 import { contextState, type LatentReplay } from "./contexts.ts";
 import { imagineActions, presentActions } from "./imagine.ts";
-import type { LatentWorldModel } from "./latent-model.ts";
+import type { EncodedWorldModel } from "./latent-model.ts";
 
 /** Imagined crash probability of real action sequences, by when they really crashed. */
 export interface CrashCalibration {
@@ -58,7 +58,7 @@ function crashSegments(
  * counts; the last action is held) or, for safe ones, within 15 steps.
  */
 export async function crashCalibration(options: {
-  model: LatentWorldModel;
+  model: EncodedWorldModel;
   replay: LatentReplay;
   windows: number;
   rng: Rng;

@@ -4,7 +4,7 @@ import type { NdArray } from "../core/ndarray.ts";
 import type { Rng } from "../core/rng.ts";
 import type { Replay } from "../data/replay.ts";
 import type { Batch } from "../data/window.ts";
-import type { LatentWorldModel } from "./latent-model.ts";
+import type { EncodedWorldModel } from "./latent-model.ts";
 import type { LatentState } from "./worldmodel.ts";
 
 /** Columns of the latent replay: what the world model trains on. */
@@ -28,7 +28,7 @@ export type LatentReplay = Replay<LatentObservations, LatentTransitions>;
 export type LatentBatch = Batch<LatentObservations, LatentTransitions>;
 
 /** The model state at the first `contextLength` frames of every window. */
-export function contextState(model: LatentWorldModel, batch: LatentBatch): LatentState {
+export function contextState(model: EncodedWorldModel, batch: LatentBatch): LatentState {
   const frames = model.contextLength;
   const { latent, state } = batch.observations as Record<string, NdArray<"float32">>;
   const { action } = batch.transitions as Record<string, NdArray<"float32">>;
@@ -57,7 +57,7 @@ export interface ContextOptions {
 
 /** Draws start states from a replay; never a state after an episode's end. */
 export function makeReplayContexts(
-  model: LatentWorldModel,
+  model: EncodedWorldModel,
   replay: LatentReplay,
   options: ContextOptions = {},
 ) {

@@ -6,7 +6,7 @@ import type { Rng } from "../core/rng.ts";
 import type { Segment } from "../data/window.ts";
 import { contextState, type LatentReplay } from "./contexts.ts";
 import { imagineActions, presentActions } from "./imagine.ts";
-import type { LatentWorldModel } from "./latent-model.ts";
+import type { EncodedWorldModel } from "./latent-model.ts";
 import type { LatentState, Observation } from "./worldmodel.ts";
 
 /** Open-loop accuracy at one horizon; PSNR in dB over decoded frames. */
@@ -113,7 +113,7 @@ function stateErrors(predicted: Observation, truth: NdArray<"float32">): number[
 
 /** What the model imagined at each of `horizons` when `actions` were taken, decoded. */
 async function imagineAt(
-  model: LatentWorldModel,
+  model: EncodedWorldModel,
   start: LatentState,
   actions: NdArray<"float32">,
   horizons: readonly number[],
@@ -160,7 +160,7 @@ function scoreHorizon(compared: Comparison, rng: Rng): HorizonScore {
 
 /** Open-loop accuracy over windows of recorded episodes. @throws INVALID_ARGUMENT when no episode is long enough */
 export async function openLoopScores(options: {
-  model: LatentWorldModel;
+  model: EncodedWorldModel;
   replay: LatentReplay;
   frames: EpisodeFrames;
   horizons: readonly number[];
@@ -203,7 +203,7 @@ function takeTimeRow(x: NdArray<"float32">, index: number): NdArray<"float32"> {
 }
 
 function encodeFrames(
-  model: LatentWorldModel,
+  model: EncodedWorldModel,
   frame: NdArray<"uint8">,
   state: NdArray<"float32">,
 ): Promise<LatentState> {

@@ -89,7 +89,7 @@ function compileStep(config: DenoiserConfig, termination: "mean" | "max") {
 }
 
 /** Copy rows of width `width` of x [B, K, width] one place back and put `next` [B, width] last; a new array. */
-function shiftRows(x: NdArray<"float32">, next: NdArray<"float32">): NdArray<"float32"> {
+export function shiftRows(x: NdArray<"float32">, next: NdArray<"float32">): NdArray<"float32"> {
   const [batch, frames, width] = x.shape;
   const out = zeros("float32", x.shape);
   for (let b = 0; b < batch; b++) {
@@ -101,7 +101,7 @@ function shiftRows(x: NdArray<"float32">, next: NdArray<"float32">): NdArray<"fl
 }
 
 /** Windows of T rows to windows of K: the newest K, or the first repeated in front. */
-function fitWindow(x: NdArray<"float32">, frames: number, pad: "repeat" | "zero"): NdArray<"float32"> {
+export function fitWindow(x: NdArray<"float32">, frames: number, pad: "repeat" | "zero"): NdArray<"float32"> {
   const [batch, have, width] = x.shape;
   const out = zeros("float32", [batch, frames, width]);
   for (let b = 0; b < batch; b++) {
@@ -258,7 +258,8 @@ class LatentModel implements WorldModel {
   }
 }
 
-function newest(x: NdArray<"float32">): NdArray<"float32"> {
+/** The newest rows of windows: x [B, K, D] to [B, D], copied. */
+export function newest(x: NdArray<"float32">): NdArray<"float32"> {
   const [batch, frames, width] = x.shape;
   const out = zeros("float32", [batch, width]);
   for (let b = 0; b < batch; b++) {
@@ -266,6 +267,9 @@ function newest(x: NdArray<"float32">): NdArray<"float32"> {
   }
   return out;
 }
+
+/** A world model that also takes data which its tokenizer has encoded already; what is measured on recorded episodes. */
+export type EncodedWorldModel = WorldModel & Pick<LatentModel, "fromLatents">;
 
 /** The model, `fromLatents` for data that is encoded already, and `withMembers` for newer weights. */
 export type LatentWorldModel = WorldModel &

@@ -1,0 +1,272 @@
+/** @file World models of every kind trained on the same driving episodes, in pieces that can be continued, and measured alike. */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fail, unknownName } from "../../src/core/errors.ts";
+import { Rng } from "../../src/core/rng.ts";
+import { lengthOf, type Episode } from "../../src/data/episode.ts";
+import { makeReplay } from "../../src/data/replay.ts";
+import { loadCheckpoint, restoreParams, saveCheckpoint } from "../../src/nn/checkpoint.ts";
+import { learningRateAt } from "../../src/nn/schedules.ts";
+import {
+  loadContinuousTokenizer,
+  saveContinuousTokenizer,
+  type ContinuousConfig,
+} from "../../src/tokenizer/continuous.ts";
+import { makeTokenizerTrainer } from "../../src/tokenizer/train.ts";
+import { loadDiscreteTokenizer } from "../../src/tokenizer/video.ts";
+import type { AutoregressiveConfig } from "../../src/worldmodel/autoregressive.ts";
+import {
+  loadAutoregressiveModel,
+  saveAutoregressiveModel,
+} from "../../src/worldmodel/autoregressive-checkpoint.ts";
+import { makeAutoregressiveTrainer } from "../../src/worldmodel/autoregressive-train.ts";
+import { loadLatentModel, saveLatentModel } from "../../src/worldmodel/checkpoint.ts";
+import type { LatentReplay } from "../../src/worldmodel/contexts.ts";
+import type { DenoiserConfig } from "../../src/worldmodel/denoiser.ts";
+import type { EncodedWorldModel } from "../../src/worldmodel/latent-model.ts";
+import { fitNormalizers, makeEnsembleTrainer } from "../../src/worldmodel/train.ts";
+import { clipSourceOf, trackActions, trackStateSize } from "./driving-data.ts";
+
+/** Kinds of models in the table. */
+export const kinds = ["latent", "flow", "autoregressive"] as const;
+export type Kind = (typeof kinds)[number];
+
+/** The kind called `name`. @throws UNKNOWN_NAME */
+export function kindNamed(name: string): Kind {
+  const kind = kinds.find((known) => known === name);
+  if (kind === undefined) throw unknownName("model kind", name, kinds);
+  return kind;
+}
+
+const frameTokenizer: ContinuousConfig = {
+  size: 64,
+  patch: 16,
+  dim: 128,
+  heads: 4,
+  encoderBlocks: 1,
+  decoderBlocks: 2,
+  channels: 16,
+  latentNoise: 0.2,
+  rarityWeight: 0,
+};
+
+const denoiserOf = (form: DenoiserConfig["form"]): DenoiserConfig => ({
+  form,
+  contextLength: 3,
+  tokens: 16,
+  channels: 16,
+  stateSize: trackStateSize,
+  actionSize: trackActions.names.length,
+  dim: 128,
+  heads: 4,
+  blocks: 3,
+  samplingSteps: 2,
+});
+
+const autoregressive: AutoregressiveConfig = {
+  contextLength: 2,
+  rows: 8,
+  columns: 8,
+  levels: [8, 5, 5, 5],
+  stateSize: trackStateSize,
+  actionSize: trackActions.names.length,
+  dim: 96,
+  heads: 4,
+  blocks: 2,
+  draftHeads: 3,
+};
+
+/** A model with the name of its tokenizer's file. */
+export interface Trained {
+  readonly kind: Kind;
+  readonly model: EncodedWorldModel;
+  /** Latents or ids of an episode's frames. */
+  readonly encodeFrames: (
+    episode: Episode,
+  ) => ReturnType<ReturnType<typeof loadContinuousTokenizer>["encode"]>;
+}
+
+const tokensFile = (folder: string): string => join(folder, "DV1x8x8-1000.safetensors");
+const latentsFile = (folder: string): string => join(folder, "latents.safetensors");
+const modelFile = (folder: string, kind: Kind): string => join(folder, `${kind}.safetensors`);
+
+/** Train the tokenizer of the latent kinds unless its file is there. */
+async function ensureLatents(folder: string, train: readonly Episode[]): Promise<void> {
+  if (existsSync(latentsFile(folder))) return;
+  const steps = 400;
+  const trainer = makeTokenizerTrainer({
+    config: frameTokenizer,
+    optimizer: { kind: "muon", adamScale: 0.4 },
+    batchSize: 32,
+    averageDecay: 0.99,
+    source: clipSourceOf(train, 1),
+    rng: Rng.fromSeed([20, 0]),
+  });
+  const schedule = { peak: 0.005, warmupSteps: 20, totalSteps: steps, decayFraction: 0.5 };
+  for (let i = 0; i < steps; i++) await trainer.step(learningRateAt(schedule, i), Rng.fromSeed([21, i]));
+  saveContinuousTokenizer(latentsFile(folder), {
+    config: frameTokenizer,
+    ...(await trainer.finish(2048, Rng.fromSeed([22, 0]))),
+  });
+}
+
+function encoderOf(folder: string, kind: Kind): Trained["encodeFrames"] {
+  if (kind !== "autoregressive") {
+    const tokenizer = loadContinuousTokenizer(latentsFile(folder), Rng.fromSeed(0));
+    return ({ frames }) => tokenizer.encode(frames);
+  }
+  const tokenizer = loadDiscreteTokenizer(tokensFile(folder));
+  return async ({ frames }) => {
+    const [count, ...image] = frames.shape;
+    const ids = await tokenizer.tokenize({ ...frames, shape: [count, 1, ...image] });
+    return { dtype: "float32", shape: [count, tokenizer.tokens], data: Float32Array.from(ids.data) };
+  };
+}
+
+/** Episodes encoded for a kind. */
+export async function encodedReplay(
+  encode: Trained["encodeFrames"],
+  episodes: readonly Episode[],
+): Promise<LatentReplay> {
+  let replay: LatentReplay | undefined;
+  for (const episode of episodes) {
+    if (lengthOf(episode) < 4) continue;
+    const latent = await encode(episode);
+    replay ??= makeReplay({
+      observationColumns: { latent: [latent.shape[1]], state: [trackStateSize] },
+      transitionColumns: { action: [trackActions.names.length], reward: [] },
+    }) as unknown as LatentReplay;
+    const { states: state, actions: action, rewards: reward, terminated, truncated } = episode;
+    replay.add({ columns: { latent, state, action, reward }, terminated, truncated });
+  }
+  return replay ?? fail({ code: "INVALID_ARGUMENT", what: "no episode is long enough to learn from" });
+}
+
+/** One trainer's part in the loop below. */
+interface Job {
+  readonly steps: number;
+  readonly step: (index: number, rng: Rng) => Promise<Record<string, number>>;
+  readonly state: () => unknown;
+  readonly load: (state: never) => void;
+  readonly save: () => void;
+}
+
+const phases = [
+  { horizon: 1, batchSize: 64, terminalFraction: 0.15, recentFraction: 0, recentEpisodes: 1, peak: 0.004 },
+  { horizon: 5, batchSize: 32, terminalFraction: 0.15, recentFraction: 0, recentEpisodes: 1, peak: 0.002 },
+];
+
+function latentJob(folder: string, form: DenoiserConfig["form"], replay: LatentReplay): Job {
+  const config = denoiserOf(form);
+  const normalizers = fitNormalizers(replay, trackStateSize);
+  const counts = form === "flow" ? [300, 80] : [350, 130];
+  const trainer = makeEnsembleTrainer({
+    config,
+    replay,
+    normalizers,
+    weights: { latent: 1, state: 1, reward: 0.5, termination: 1 },
+    optimizer: { kind: "muon", adamScale: 0.25, clipNorm: 1 },
+    averageDecay: 0.97,
+    contextNoise: 0.17,
+    initRngs: [Rng.fromSeed([30, 0])],
+  });
+  const kind: Kind = form === "flow" ? "flow" : "latent";
+  return {
+    steps: counts[0] + counts[1],
+    step(index, rng) {
+      const which = index < counts[0] ? 0 : 1;
+      const { peak, ...phase } = phases[which];
+      const schedule = { peak, warmupSteps: 20, totalSteps: counts[which], decayFraction: 0.5 };
+      return trainer.step(0, phase, learningRateAt(schedule, index - which * counts[0]), rng);
+    },
+    state: () => trainer.state(),
+    load: (state) => trainer.load(state),
+    save() {
+      const parts = { config, members: trainer.members(), normalizers, actionSpec: trackActions };
+      const { hash } = loadContinuousTokenizer(latentsFile(folder), Rng.fromSeed(0));
+      saveLatentModel(modelFile(folder, kind), parts, hash);
+    },
+  };
+}
+
+function autoregressiveJob(folder: string, replay: LatentReplay, steps: number): Job {
+  const config = autoregressive;
+  const normalizers = fitNormalizers(replay, trackStateSize);
+  const trainer = makeAutoregressiveTrainer({
+    config,
+    replay,
+    normalizers,
+    weights: { latent: 1, state: 1, reward: 0.5, termination: 1, draft: 0.2 },
+    optimizer: { kind: "muon", adamScale: 0.4, clipNorm: 1 },
+    averageDecay: 0.99,
+    ownTokens: 0.4,
+    rng: Rng.fromSeed([40, 0]),
+  });
+  const schedule = { peak: 0.005, warmupSteps: 20, totalSteps: steps, decayFraction: 0.5 };
+  return {
+    steps,
+    step: (index, rng) =>
+      trainer.step({ batchSize: 8, terminalFraction: 0.15 }, learningRateAt(schedule, index), rng),
+    state: () => trainer.state(),
+    load: (state) => trainer.load(state),
+    save() {
+      const parts = { config, params: trainer.params(), normalizers, actionSpec: trackActions };
+      saveAutoregressiveModel(
+        modelFile(folder, "autoregressive"),
+        parts,
+        loadDiscreteTokenizer(tokensFile(folder)).hash,
+      );
+    },
+  };
+}
+
+/** Train until the job is done or `minutes` are over; what was reached is saved and continued by the next call. */
+async function work(job: Job, file: string, minutes: number): Promise<{ done: number; seconds: number }> {
+  let [done, seconds] = [0, 0];
+  if (existsSync(file)) {
+    const { tensors, meta } = loadCheckpoint(file);
+    job.load(restoreParams(job.state(), tensors, file) as never);
+    ({ done, seconds } = meta as unknown as { done: number; seconds: number });
+  }
+  const from = performance.now();
+  const spent = (): number => (performance.now() - from) / 1000;
+  for (; done < job.steps && spent() < 60 * minutes; done++) {
+    const metrics = await job.step(done, Rng.fromSeed([50, done]));
+    if (done % 50 !== 49) continue;
+    const facts = Object.entries(metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`);
+    console.log(`step ${done + 1} of ${job.steps}, ${spent().toFixed(0)} s: ${facts.join(", ")}`);
+  }
+  seconds += spent();
+  saveCheckpoint(file, job.state(), { kind: "bench-training", done, seconds });
+  job.save();
+  return { done, seconds };
+}
+
+/** Train a model of `kind`, or go on with it. */
+export async function trainModel(
+  kind: Kind,
+  options: { folder: string; train: readonly Episode[]; steps: number; minutes: number },
+): Promise<{ kind: Kind; done: number; seconds: number }> {
+  const { folder, train, steps, minutes } = options;
+  if (kind !== "autoregressive") await ensureLatents(folder, train);
+  const replay = await encodedReplay(encoderOf(folder, kind), train);
+  const job =
+    kind === "autoregressive"
+      ? autoregressiveJob(folder, replay, steps)
+      : latentJob(folder, kind === "flow" ? "flow" : "deterministic", replay);
+  return { kind, ...(await work(job, join(folder, `${kind}.training.safetensors`), minutes)) };
+}
+
+/** The trained model of `kind`, or nothing where it has not been trained. */
+export function loadTrained(folder: string, kind: Kind): Trained | undefined {
+  const file = modelFile(folder, kind);
+  if (!existsSync(file)) return undefined;
+  const model =
+    kind === "autoregressive"
+      ? loadAutoregressiveModel(file, loadDiscreteTokenizer(tokensFile(folder)), {
+          sampling: { temperature: 0, topP: 1 },
+        })
+      : loadLatentModel(file, loadContinuousTokenizer(latentsFile(folder), Rng.fromSeed(0)));
+  return { kind, model, encodeFrames: encoderOf(folder, kind) };
+}

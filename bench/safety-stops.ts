@@ -2,9 +2,11 @@
 
 import { parseArgs } from "node:util";
 
-import { end, now, openMotor, start, until } from "../test/bridge/safety/processes.ts";
+import { cadence, end, missedTicks, now, openMotor, start, until } from "../test/bridge/safety/processes.ts";
 
-const { values } = parseArgs({ options: { trials: { type: "string", default: "10" } } });
+const { values } = parseArgs({
+  options: { trials: { type: "string", default: "10" }, windows: { type: "string", default: "6" } },
+});
 const motor = await openMotor();
 const onboard = await start("onboard", motor.port.url, "busy");
 const { url, raised } = JSON.parse(onboard.line) as { url: string; raised: boolean };
@@ -19,6 +21,18 @@ async function trial(signal: "SIGKILL" | "SIGSTOP"): Promise<number> {
   const stopped = motor.told.find(({ atMs, stop }) => atMs > sentMs && stop);
   await end(child);
   return (stopped?.atMs ?? Infinity) - sentMs;
+}
+
+/** Five seconds of 100 Hz, counted at both ends: ticks that the guard left out, and setpoints that the motor did not hear. */
+async function watchCadence(): Promise<void> {
+  const before = await missedTicks(url);
+  const fromMs = now();
+  await new Promise((resolve) => setTimeout(resolve, 5000));
+  const { missed, lost, longestMs } = cadence(motor, fromMs);
+  const leftOut = (await missedTicks(url)) - before;
+  console.log(
+    `500 ticks: the guard left out ${leftOut}; at the motor ${missed} periods without a setpoint, ${lost} lost on the way, longest gap ${longestMs.toFixed(0)} ms`,
+  );
 }
 
 function text(times: readonly number[]): string {
@@ -36,12 +50,6 @@ for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
 const { child } = await start("operator", url);
 const from = motor.told.length;
 await until(() => motor.told.length > from + 100);
-const began = motor.told.length;
-await new Promise((resolve) => setTimeout(resolve, 5000));
-const gaps = motor.told.slice(began).map(({ atMs }, i) => atMs - motor.told[began + i - 1].atMs);
-console.log(
-  `setpoints at the motor: ${(gaps.length / 5).toFixed(1)} per second (100 by the ticker, the rest with new actions)`,
-);
-console.log(`gaps between setpoints  ${text(gaps)}`);
+for (let i = 0; i < Number(values.windows); i++) await watchCadence();
 await Promise.all([child, onboard.child].map(end));
 await motor.close();

@@ -145,8 +145,11 @@ function summaryLines(name: string, labels: Labels, window: ValueWindow): string
   ];
 }
 
+/** The same for the same labels in any order. */
 function keyOf(labels: Labels): string {
-  return JSON.stringify(Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  const names = Object.keys(labels);
+  if (names.length === 0) return "";
+  return JSON.stringify(names.toSorted().map((name) => [name, labels[name]]));
 }
 
 function textOf(labels: Labels): string {

@@ -18,6 +18,11 @@ export function guardMetrics(metrics: Metrics): GuardMetrics {
     .declare("reverie_robot_refused_total", "counter", "Actions refused, by reason.")
     .declare("reverie_robot_warnings_total", "counter", "Complaints of the robot's driver.")
     .declare("reverie_robot_setpoints_total", "counter", "Setpoints sent to the motor, by kind.")
+    .declare(
+      "reverie_robot_missed_ticks_total",
+      "counter",
+      "Ticks left out because the guard's thread was not run in time.",
+    )
     .declare("reverie_robot_limited_total", "counter", "Setpoints that a limit changed.")
     .declare(
       "reverie_robot_action_seconds",
@@ -27,6 +32,7 @@ export function guardMetrics(metrics: Metrics): GuardMetrics {
     .declare("reverie_robot_setpoint_interval_seconds", "summary", "Time between setpoints while armed.");
   metrics.set("reverie_robot_armed", 0);
   metrics.set("reverie_robot_connected", 0);
+  metrics.count("reverie_robot_missed_ticks_total", {}, 0);
   let lastMs: number | undefined;
   return {
     action: (milliseconds) => metrics.observe("reverie_robot_action_seconds", milliseconds / 1000),
@@ -38,6 +44,7 @@ export function guardMetrics(metrics: Metrics): GuardMetrics {
       metrics.set("reverie_robot_armed", event.type === "armed" ? 1 : 0);
       if (event.type === "stopped") metrics.count("reverie_robot_stops_total", { reason: event.reason });
     },
+    missed: (ticks) => metrics.count("reverie_robot_missed_ticks_total", {}, ticks),
     sent(setpoint, atMs) {
       metrics.count("reverie_robot_setpoints_total", { kind: setpoint.kind });
       if (setpoint.limited) metrics.count("reverie_robot_limited_total");

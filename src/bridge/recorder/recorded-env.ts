@@ -57,7 +57,7 @@ export class RecordedEnv<O = ObservationBatch> implements VectorEnv<O, NdArray> 
     const chosen = this.rows(options.mask);
     await Promise.all(chosen.map((row) => this.end(row, { truncated: true, meta: { cut: "reset" } })));
     const batch = await this.env.reset(options);
-    for (const row of chosen) this.begin(row, batch);
+    for (const row of chosen) this.begin(row, batch, beginningOf(options, row));
     return batch;
   }
 
@@ -106,9 +106,11 @@ export class RecordedEnv<O = ObservationBatch> implements VectorEnv<O, NdArray> 
     }
   }
 
-  private begin(row: number, batch: ResetBatch<O>): void {
+  private begin(row: number, batch: ResetBatch<O>, beginning: Readonly<Record<string, unknown>>): void {
+    const { spec } = this.env;
+    const recorded = spec === undefined ? {} : { env: spec.id, kwargs: spec.kwargs ?? {} };
     this.open[row] = this.recorder.begin({
-      meta: this.options.meta,
+      meta: { ...recorded, ...beginning, ...this.options.meta },
       ...this.bounds,
       observation: observationAt(batch.observations, row),
       facts: observationFacts(batch.infos, row),
@@ -140,6 +142,12 @@ export class RecordedEnv<O = ObservationBatch> implements VectorEnv<O, NdArray> 
     this.open[row] = undefined;
     await recording?.end({ terminated: false, ...how });
   }
+}
+
+/** What it takes to begin this row's episode again; nothing where its generator ran on. */
+function beginningOf({ seed, options }: VectorResetOptions, row: number): Record<string, unknown> {
+  const own = typeof seed === "number" ? seed + row : seed?.[row];
+  return own === undefined ? {} : { reset: { seed: own, ...(options === undefined ? {} : { options }) } };
 }
 
 /** The range that recorded actions are normalized from: the space's own, [-1, 1] where it has none. */

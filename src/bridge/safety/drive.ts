@@ -14,6 +14,8 @@ export interface DriveParts {
   readonly clock: Clock;
   /** Told of every setpoint when it is sent. */
   readonly sent?: (setpoint: Setpoint, atMs: number) => void;
+  /** Told how many moments of the grid passed without a look at the machine: this thread was not run. */
+  readonly missed?: (ticks: number) => void;
 }
 
 /** One motor's ticker. */
@@ -25,6 +27,7 @@ export class Drive {
   private urgentMs = Infinity;
   private scheduledMs = Infinity;
   private lastSentMs = -Infinity;
+  private handedMs = -Infinity;
   private newest: Applied | undefined;
   private cancel: () => void = () => undefined;
   private ended = false;
@@ -43,6 +46,11 @@ export class Drive {
     return newest;
   }
 
+  /** When the newest setpoint had been handed to the device. */
+  get departedMs(): number {
+    return this.handedMs;
+  }
+
   /** Tell the motor now. */
   emit(): void {
     const { machine, device, clock, sent } = this.parts;
@@ -51,6 +59,7 @@ export class Drive {
     const setpoint = machine.tick(nowMs);
     if (setpoint !== undefined) {
       device.send(setpoint);
+      this.handedMs = clock.now();
       this.lastSentMs = nowMs;
       this.newest = appliedOf(setpoint, this.newest, nowMs);
       sent?.(setpoint, nowMs);
@@ -81,7 +90,9 @@ export class Drive {
     const { machine, clock } = this.parts;
     const nowMs = clock.now();
     if (this.nextTickMs <= nowMs) {
-      this.nextTickMs += this.periodMs * (Math.floor((nowMs - this.nextTickMs) / this.periodMs) + 1);
+      const missed = Math.floor((nowMs - this.nextTickMs) / this.periodMs);
+      this.nextTickMs += this.periodMs * (missed + 1);
+      if (missed > 0) this.parts.missed?.(missed);
     }
     const atMs = Math.min(this.nextTickMs, this.urgentMs, machine.deadlineMs + 0.001);
     if (this.scheduledMs <= atMs) return;

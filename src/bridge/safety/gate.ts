@@ -4,12 +4,13 @@ import { decodeMap } from "../codec.ts";
 import { closeCodes } from "../server/closing.ts";
 import { openListener } from "../server/listener.ts";
 import type { Listener, ListenerOptions } from "../server/listener.ts";
+import { monotonicClock } from "./device.ts";
 import type { Guard } from "./guard.ts";
 import { operatorMessage } from "./messages.ts";
 
 /** Settings of the operators' door. */
 export interface GateOptions extends ListenerOptions {
-  /** Told how long each action took from its arrival until its setpoint was handed to the motor's socket. */
+  /** Told how long an action took from its arrival until its setpoint was handed to the motor; not of one that had to wait. */
   readonly onAction?: (milliseconds: number) => void;
 }
 
@@ -24,11 +25,12 @@ export function openGate(guard: Guard, { onAction, ...options }: GateOptions): P
       const attachment = guard.attach(link, peer.principal);
       return {
         message: (bytes) => {
-          const arrivedMs = performance.now();
+          const arrivedMs = monotonicClock.now();
           try {
             const message = operatorMessage(decodeMap(bytes));
             attachment.receive(message);
-            if (message.op === "act") onAction?.(performance.now() - arrivedMs);
+            const tookMs = guard.departedMs - arrivedMs;
+            if (message.op === "act" && tookMs > 0) onAction?.(tookMs);
           } catch (error) {
             attachment.fault(error);
           }

@@ -32,6 +32,8 @@ export interface GuardListener {
   event(event: GuardEvent): void;
   /** Every setpoint, when it is sent. */
   sent?(setpoint: Setpoint, atMs: number): void;
+  /** Ticks that were left out because the guard's thread was not run in time. */
+  missed?(ticks: number): void;
 }
 
 /** Parts of a guard. */
@@ -94,7 +96,8 @@ export class Guard {
     const { config, device, clock, listener } = parts;
     this.machine = new SafetyMachine(config, (event) => this.tell(event));
     const sent = (setpoint: Setpoint, atMs: number): void => listener.sent?.(setpoint, atMs);
-    this.drive = new Drive({ config, device, clock, machine: this.machine, sent });
+    const missed = (ticks: number): void => listener.missed?.(ticks);
+    this.drive = new Drive({ config, device, clock, machine: this.machine, sent, missed });
     device.open({
       up: (description) => this.deviceUp(description),
       down: (reason) => this.deviceDown(reason),
@@ -133,6 +136,11 @@ export class Guard {
   get state(): RobotMessage & { op: "state" } {
     const { armed, stopReason, latched } = this.machine;
     return { op: "state", armed, reason: stopReason, latched };
+  }
+
+  /** When the newest setpoint had been handed to the motor's connection, by the guard's clock. */
+  get departedMs(): number {
+    return this.drive.departedMs;
   }
 
   /** Why the robot cannot be driven at all; undefined while it can. */

@@ -32,19 +32,22 @@ const fields: Readonly<Record<OperatorMessage["op"], Readonly<Record<string, Che
   credit: {},
 };
 
+const checks = new Map(Object.entries(fields).map(([op, byName]) => [op, Object.entries(byName)]));
+
 /** Check a decoded map. @throws PROTOCOL naming the field that is wrong */
 export function operatorMessage(map: WireMap): OperatorMessage {
   const { op } = map;
-  if (typeof op !== "string" || !Object.hasOwn(fields, op)) {
+  const expected = typeof op === "string" ? checks.get(op) : undefined;
+  if (expected === undefined) {
     fail({
       code: "PROTOCOL",
       what: "unknown message",
-      expected: Object.keys(fields).join(", "),
+      expected: [...checks.keys()].join(", "),
       got: typeof op === "string" ? op.slice(0, 40) : typeof op,
     });
   }
   const message: Record<string, WireValue> = { op };
-  for (const [name, check] of Object.entries(fields[op as OperatorMessage["op"]])) {
+  for (const [name, check] of expected) {
     if (!check(map[name]))
       fail({ code: "PROTOCOL", what: `"${op}": field "${name}" is missing or of the wrong type` });
     message[name] = map[name] ?? undefined;

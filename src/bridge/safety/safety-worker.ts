@@ -71,6 +71,7 @@ async function start(
       tell({ type: "event", event });
     },
     sent: measure.sent,
+    missed: measure.missed,
   };
   const motor = await makeDevice(device, monotonicClock);
   const guard = new Guard({ config, device: motor, clock: monotonicClock, listener });

@@ -88,7 +88,7 @@ it("a bridge's connections have their own latencies, which go when they go", () 
 
 it("a guard reports stops by reason, refusals, setpoints and their spacing", () => {
   const metrics = new Metrics();
-  const { event, sent } = guardMetrics(metrics);
+  const { event, sent, missed } = guardMetrics(metrics);
   const setpoint = { values: Float64Array.of(1), number: 0, seq: 0, row: 0, limited: true } as const;
   event({ type: "device", up: true, reason: "toy", atMs: 0 });
   event({ type: "armed", atMs: 0, sessionId: "s", seq: 0 });
@@ -97,6 +97,7 @@ it("a guard reports stops by reason, refusals, setpoints and their spacing", () 
   event({ type: "stopped", atMs: 30, reason: "silence" });
   sent({ ...setpoint, kind: "stop", limited: false }, 30);
   sent({ ...setpoint, kind: "command" }, 400);
+  missed(3);
   event({ type: "refused", atMs: 30, refusal: "late", sessionId: "s", seq: 3 });
   expect(metrics.quantile("reverie_robot_setpoint_interval_seconds", 1)).toBeCloseTo(0.012, 9);
   const text = metrics.render();
@@ -107,6 +108,7 @@ it("a guard reports stops by reason, refusals, setpoints and their spacing", () 
     'reverie_robot_refused_total{reason="late"} 1',
     'reverie_robot_setpoints_total{kind="command"} 3',
     "reverie_robot_limited_total 3",
+    "reverie_robot_missed_ticks_total 3",
   ]) {
     expect(text).toContain(`${line}\n`);
   }

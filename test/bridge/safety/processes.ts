@@ -13,6 +13,8 @@ import type { DevicePort } from "../../../src/bridge/safety/device-port.ts";
 /** One thing that the motor was told. */
 export interface Told {
   readonly atMs: number;
+  /** Counts the guard's setpoints. */
+  readonly number: number;
   readonly value: number;
   readonly stop: boolean;
 }
@@ -48,7 +50,7 @@ export async function openMotor(): Promise<Motor> {
     },
     {
       set(values, number, stop) {
-        told.push({ atMs: now(), value: values[0], stop });
+        told.push({ atMs: now(), number, value: values[0], stop });
         port.acknowledge(number);
       },
       reset: ({ id }) => (reset = id),
@@ -92,6 +94,25 @@ export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill("SIGKILL");
   await once(child, "exit");
+}
+
+/** The guard's own count of ticks that it left out, from its metrics. */
+export async function missedTicks(url: string): Promise<number> {
+  const text = await (await fetch(`${url.replace("ws", "http")}/metrics`)).text();
+  return Number(/^reverie_robot_missed_ticks_total (\d+)$/m.exec(text)?.[1]);
+}
+
+/** Setpoints at the motor since `fromMs`: how many periods of 10 ms passed without one, and whether any was lost on the way. */
+export function cadence(motor: Motor, fromMs: number): { missed: number; lost: number; longestMs: number } {
+  const told = motor.told.filter(({ atMs }) => atMs >= fromMs);
+  let [missed, lost, longestMs] = [0, 0, 0];
+  for (let i = 1; i < told.length; i++) {
+    const gapMs = told[i].atMs - told[i - 1].atMs;
+    missed += Math.max(0, Math.round(gapMs / 10) - 1);
+    lost += told[i].number - told[i - 1].number - 1;
+    longestMs = Math.max(longestMs, gapMs);
+  }
+  return { missed, lost, longestMs };
 }
 
 /** Wait until `holds`, looking every few milliseconds. */

@@ -4,6 +4,7 @@ import { fail } from "../core/errors.ts";
 import { Rng } from "../core/rng.ts";
 import { loadCheckpoint, restoreParams, saveCheckpoint } from "../nn/checkpoint.ts";
 import type { DiscreteVideoTokenizer } from "../tokenizer/tokenizer.ts";
+import { checkActionSpec, requireSameActions } from "./action-spec.ts";
 import { initAutoregressive, type AutoregressiveConfig } from "./autoregressive.ts";
 import {
   makeAutoregressiveWorldModel,
@@ -19,18 +20,22 @@ export function saveAutoregressiveModel(
   parts: Pick<AutoregressiveParts, "config" | "params" | "normalizers" | "actionSpec">,
   tokenizerHash: string,
 ): string {
-  const { params, ...facts } = parts;
-  return saveCheckpoint(path, { params }, { kind: "autoregressive-world-model", ...facts, tokenizerHash });
+  const { params, config, normalizers } = parts;
+  const actionSpec = checkActionSpec(parts.actionSpec);
+  const kind = "autoregressive-world-model";
+  return saveCheckpoint(path, { params }, { kind, config, normalizers, actionSpec, tokenizerHash });
 }
 
 /**
  * Read a world model.
- * @throws CORRUPT_FILE; CHECKPOINT_MISMATCH when it is no such model or was trained on another tokenizer's tokens
+ * @param options.actionSpec what the caller's actions mean; a model of other actions is refused
+ * @throws CORRUPT_FILE; CHECKPOINT_MISMATCH when it is no such model, or was trained on another tokenizer's tokens or on
+ * actions of another meaning
  */
 export function loadAutoregressiveModel(
   path: string,
   tokenizer: DiscreteVideoTokenizer,
-  options: Pick<AutoregressiveParts, "sampling" | "drafting"> = {},
+  options: Pick<AutoregressiveParts, "sampling" | "drafting"> & { readonly actionSpec?: ActionSpec } = {},
 ): AutoregressiveWorldModel {
   const { tensors, meta } = loadCheckpoint(path);
   if (meta.kind !== "autoregressive-world-model" || meta.tokenizerHash !== tokenizer.hash) {
@@ -46,5 +51,7 @@ export function loadAutoregressiveModel(
   const like = { params: initAutoregressive(Rng.fromSeed(0), config) };
   const { params } = restoreParams(like, tensors, path);
   const { normalizers, actionSpec } = meta as unknown as { normalizers: Normalizers; actionSpec: ActionSpec };
-  return makeAutoregressiveWorldModel({ config, params, normalizers, actionSpec, tokenizer, ...options });
+  const { actionSpec: wanted, ...settings } = options;
+  if (wanted !== undefined) requireSameActions(actionSpec, wanted, path);
+  return makeAutoregressiveWorldModel({ config, params, normalizers, tokenizer, ...settings, actionSpec });
 }

@@ -4,6 +4,7 @@ import { fail } from "../core/errors.ts";
 import { Rng } from "../core/rng.ts";
 import { loadCheckpoint, restoreParams, saveCheckpoint } from "../nn/checkpoint.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { checkActionSpec, requireSameActions } from "./action-spec.ts";
 import { initDenoiser, type DenoiserConfig } from "./denoiser.ts";
 import {
   makeLatentWorldModel,
@@ -24,7 +25,7 @@ export function saveLatentModel(
     kind: "latent-world-model",
     config,
     normalizers,
-    actionSpec,
+    actionSpec: checkActionSpec(actionSpec),
     tokenizerHash,
     members: members.length,
   };
@@ -33,12 +34,14 @@ export function saveLatentModel(
 
 /**
  * Read a world model.
- * @throws CORRUPT_FILE; CHECKPOINT_MISMATCH when it is no world model or was trained on another tokenizer's latents
+ * @param options.actionSpec what the caller's actions mean; a model of other actions is refused
+ * @throws CORRUPT_FILE; CHECKPOINT_MISMATCH when it is no world model, or was trained on another tokenizer's latents or on
+ * actions of another meaning
  */
 export function loadLatentModel(
   path: string,
   tokenizer: Tokenizer,
-  options: Pick<LatentModelParts, "termination"> = {},
+  options: Pick<LatentModelParts, "termination"> & { readonly actionSpec?: ActionSpec } = {},
 ): LatentWorldModel {
   const { tensors, meta } = loadCheckpoint(path);
   if (meta.kind !== "latent-world-model" || meta.tokenizerHash !== tokenizer.hash) {
@@ -54,5 +57,7 @@ export function loadLatentModel(
   const like = Array.from({ length: meta.members as number }, () => initDenoiser(Rng.fromSeed(0), config));
   const { members } = restoreParams({ members: like }, tensors, path);
   const { normalizers, actionSpec } = meta as unknown as { normalizers: Normalizers; actionSpec: ActionSpec };
-  return makeLatentWorldModel({ config, members, normalizers, actionSpec, tokenizer, ...options });
+  if (options.actionSpec !== undefined) requireSameActions(actionSpec, options.actionSpec, path);
+  const { termination } = options;
+  return makeLatentWorldModel({ config, members, normalizers, actionSpec, tokenizer, termination });
 }

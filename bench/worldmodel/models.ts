@@ -124,6 +124,20 @@ function encoderOf(folder: string, kind: Kind): Trained["encodeFrames"] {
   };
 }
 
+/** Encoding that remembers what it gave in a file, as encoding may take longer than training. */
+function remembering(file: string, encode: Trained["encodeFrames"]): Trained["encodeFrames"] {
+  const known = existsSync(file) ? loadCheckpoint(file).tensors : {};
+  const all: Record<string, unknown> = { ...known };
+  return async (episode) => {
+    const key = `${episode.id}-${lengthOf(episode)}`;
+    if (key in all) return all[key] as Awaited<ReturnType<typeof encode>>;
+    const latent = await encode(episode);
+    all[key] = latent;
+    if (Object.keys(all).length % 50 === 0) saveCheckpoint(file, all, { kind: "bench-encoded" });
+    return latent;
+  };
+}
+
 /** Episodes encoded for a kind. */
 export async function encodedReplay(
   encode: Trained["encodeFrames"],
@@ -231,9 +245,10 @@ async function work(job: Job, file: string, minutes: number): Promise<{ done: nu
   }
   const from = performance.now();
   const spent = (): number => (performance.now() - from) / 1000;
-  for (; done < job.steps && spent() < 60 * minutes; done++) {
+  // Minutes of the whole process, which another's lock may bound.
+  for (; done < job.steps && performance.now() < 60_000 * minutes; done++) {
     const metrics = await job.step(done, Rng.fromSeed([50, done]));
-    if (done % 50 !== 49) continue;
+    if (done % 25 !== 24) continue;
     const facts = Object.entries(metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`);
     console.log(`step ${done + 1} of ${job.steps}, ${spent().toFixed(0)} s: ${facts.join(", ")}`);
   }
@@ -250,7 +265,10 @@ export async function trainModel(
 ): Promise<{ kind: Kind; done: number; seconds: number }> {
   const { folder, train, steps, minutes } = options;
   if (kind !== "autoregressive") await ensureLatents(folder, train);
-  const replay = await encodedReplay(encoderOf(folder, kind), train);
+  const tokens = kind === "autoregressive" ? "tokens" : "latents";
+  const encode = remembering(join(folder, `${tokens}.encoded.safetensors`), encoderOf(folder, kind));
+  const replay = await encodedReplay(encode, train);
+  console.log(`${(performance.now() / 1000).toFixed(0)} s: ${replay.transitions} transitions encoded`);
   const job =
     kind === "autoregressive"
       ? autoregressiveJob(folder, replay, steps)

@@ -7,6 +7,7 @@ import { openEpisodes } from "../data/episode-source.ts";
 import type { EpisodeSource, SourceOptions } from "../data/episode-source.ts";
 import { saveEpisode } from "../data/episode-store.ts";
 import { episodeStats } from "../data/lerobot/cells.ts";
+import { mainCamera } from "../data/lerobot/assemble.ts";
 import { featuresOf, isNumeric } from "../data/lerobot/features.ts";
 import type { DatasetStats } from "../data/lerobot/stats.ts";
 import { joinStats, statNames } from "../data/lerobot/stats.ts";
@@ -159,6 +160,12 @@ async function fpsOf(source: EpisodeSource, wanted: number | undefined): Promise
   });
 }
 
+/** The name that the main camera has, or gets. */
+function cameraOf({ dataset }: EpisodeSource): string {
+  const key = dataset === undefined ? undefined : mainCamera(dataset.info, undefined);
+  return key?.replace(/^observation\.images?\./, "") ?? "front";
+}
+
 async function* counted(episodes: AsyncIterable<Episode>, count: number): AsyncGenerator<Episode> {
   let done = 0;
   for await (const episode of episodes) {
@@ -172,14 +179,14 @@ async function* counted(episodes: AsyncIterable<Episode>, count: number): AsyncG
 /** Turn a folder of episodes into a LeRobotDataset v3.0, or a LeRobotDataset into episodes. @throws INVALID_ARGUMENT */
 export async function dataConvert(from: string, to: string, options: ConvertOptions): Promise<void> {
   const { camera, lastObservation } = options;
-  await using(from, { camera: undefined, lastObservation }, async (source) => {
+  await using(from, { camera, lastObservation }, async (source) => {
     const format = options.format ?? (source.kind === "lerobot" ? "episodes" : "lerobot");
     const episodes = counted(source.episodes(), source.count);
     if (format === "lerobot") {
       const settings: LerobotWriterOptions = {
         fps: await fpsOf(source, options.fps),
         images: options.video === true ? "video" : "image",
-        ...(camera === undefined ? {} : { camera }),
+        camera: camera ?? cameraOf(source),
         extras: options.extras ?? true,
         robotType: options.robotType,
       };

@@ -3,6 +3,9 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { ReverieError } from "../core/errors.ts";
 import type { CompareFlags } from "./compare.ts";
+import type { DashboardFlags } from "./dashboard.ts";
+import type { ReplayOptions } from "./data-replay.ts";
+import type { ConvertOptions } from "./data.ts";
 import type { RunFlags } from "./run.ts";
 
 /** Exit codes, documented in docs/experiments.md. */
@@ -16,6 +19,45 @@ function integer(text: string): number {
   return value;
 }
 
+const defaultPort = 7788;
+
+function portOf(text: string): number {
+  const port = integer(text);
+  if (port > 65_535) throw new InvalidArgumentError("expected a port up to 65535");
+  return port;
+}
+
+/** What `--dashboard [port]` gives: true without a port. */
+interface Shown {
+  readonly dashboard?: number | true;
+}
+
+function portShown({ dashboard }: Shown): number | undefined {
+  return dashboard === true ? defaultPort : dashboard;
+}
+
+function collected(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
+}
+
+function addDashboard(program: Command): void {
+  program
+    .command("dashboard")
+    .description("show runs on a page: progress, curves, worlds, configs, robots")
+    .argument("[runs...]", "folders of runs, of sweeps, or of several of them (default: runs)")
+    .option("--port <n>", "port to listen on; 0 takes a free one", portOf, defaultPort)
+    .option(
+      "--host <address>",
+      "address to listen on; off loopback REVERIE_DASHBOARD_TOKEN is needed",
+      "127.0.0.1",
+    )
+    .option("--bridge <url>", "a bridge whose robots are shown; may be given again", collected)
+    .option("--play", "let the page play in the runs' worlds")
+    .action(async (runs: string[], flags: DashboardFlags) =>
+      (await import("./dashboard.ts")).dashboard(runs, flags),
+    );
+}
+
 function addRuns(program: Command): void {
   program
     .command("run")
@@ -24,15 +66,19 @@ function addRuns(program: Command): void {
     .argument("[overrides...]", "fields to change, as in policy.horizon=20")
     .option("--run-dir <folder>", "folder of the run (default: runs/<name>-<seed>-<time>)")
     .option("--seed <n>", "same as seed=n", integer)
+    .option("--dashboard [port]", "show the run on a page while it lasts (port 7788)", portOf)
     .option("--check-reads", "fail at the end when nothing has read some field of the config")
-    .action(async (yaml: string, overrides: string[], options: RunFlags) =>
-      (await import("./run.ts")).run(yaml, overrides, options),
+    .action(async (yaml: string, overrides: string[], options: Omit<RunFlags, "dashboard"> & Shown) =>
+      (await import("./run.ts")).run(yaml, overrides, { ...options, dashboard: portShown(options) }),
     );
   program
     .command("resume")
     .description("go on with a run that was stopped or killed")
     .argument("<run>", "folder of the run")
-    .action(async (path: string) => (await import("./run.ts")).resume(path));
+    .option("--dashboard [port]", "show the run on a page while it lasts (port 7788)", portOf)
+    .action(async (path: string, options: Shown) =>
+      (await import("./run.ts")).resume(path, { dashboard: portShown(options) }),
+    );
   program
     .command("evaluate")
     .description("judge a finished run again and rewrite its tables and report")
@@ -100,6 +146,70 @@ function addConfig(program: Command): void {
     );
 }
 
+function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("expected a number");
+  return value;
+}
+
+const places = (text: string): number[] => text.split(",").map(integer);
+
+function addData(program: Command): void {
+  const data = program.command("data").description("describe, convert and replay folders of episodes");
+  data
+    .command("info")
+    .description("say what a folder of episodes or a LeRobotDataset holds")
+    .argument("<folder>")
+    .action(async (folder: string) => (await import("./data.ts")).dataInfo(folder));
+  data
+    .command("stats")
+    .description("statistics of every feature: stored ones, or computed from our own episodes")
+    .argument("<folder>")
+    .option("--compute", "compute them from the data even where they are stored")
+    .action(async (folder: string, options: { compute?: boolean }) =>
+      (await import("./data.ts")).dataStats(folder, options),
+    );
+  addDataConvert(data);
+  data
+    .command("replay")
+    .description("play recorded actions again in the environment that recorded them; say how far it differs")
+    .argument("<folder>")
+    .option("--episodes <places>", "only these, as in 0,3,7", places)
+    .option("--env <id>", "environment, where the episodes do not name theirs")
+    .option("--seed <n>", "seed of the reset that began them, where they do not say", integer)
+    .option("--tolerance <x>", "fail when a state or reward differs by more, or an end does", number)
+    .action(async (folder: string, options: ReplayOptions) =>
+      (await import("./data-replay.ts")).dataReplay(folder, options),
+    );
+}
+
+function addDataConvert(data: Command): void {
+  data
+    .command("convert")
+    .description("turn episodes into a LeRobotDataset v3.0, or a LeRobotDataset into episodes")
+    .argument("<from>", "folder of episodes or of a LeRobotDataset (v2.1 or v3.0)")
+    .argument("<to>", "new folder")
+    .addOption(
+      new Option("--format <form>", "what to write (default: the other form)").choices([
+        "lerobot",
+        "episodes",
+      ]),
+    )
+    .option("--fps <n>", "steps per second, where the data does not say", integer)
+    .option("--camera <name>", "camera that an episode's frames are (default: front, or the first)")
+    .option("--video", "store pictures as H.264 video instead of PNG: smaller, not exact")
+    .option("--no-extras", "leave out what episodes hold beside frames, states, actions and rewards")
+    .option("--robot-type <name>", "robot_type of the data set")
+    .addOption(
+      new Option("--last-observation <how>", "where the observation after the last action is missing")
+        .choices(["repeat", "drop"])
+        .default("repeat"),
+    )
+    .action(async (from: string, to: string, options: ConvertOptions) =>
+      (await import("./data.ts")).dataConvert(from, to, options),
+    );
+}
+
 function addOthers(program: Command): void {
   program
     .command("play")
@@ -125,6 +235,8 @@ function buildProgram(): Command {
   addRecords(program);
   addReproduce(program);
   addConfig(program);
+  addData(program);
+  addDashboard(program);
   addOthers(program);
   return program;
 }

@@ -125,7 +125,7 @@ function endOf({ stepped }: Arrays, end: EndEntry | undefined): { terminated: bo
 }
 
 /** The key of the camera that `frames` come from. @throws UNKNOWN_NAME */
-function mainCamera(info: LerobotInfo, wanted: string | undefined): string | undefined {
+export function mainCamera(info: LerobotInfo, wanted: string | undefined): string | undefined {
   const keys = cameraKeys(info);
   if (wanted === undefined)
     return keys.find((key) => info.features[key].info?.["reverie.extra"] === undefined);

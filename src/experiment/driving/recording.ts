@@ -81,11 +81,14 @@ export interface RecordOptions {
 class Recorder {
   readonly #options: RecordOptions;
   readonly #tracks: Track[];
+  /** Rows whose generator has not run since the seeded reset: their episodes can be replayed from it. */
+  readonly #seeded: Set<number>;
   finished = 0;
 
   constructor(options: RecordOptions) {
     this.#options = options;
     this.#tracks = Array.from({ length: options.env.numEnvs }, emptyTrack);
+    this.#seeded = new Set(this.#tracks.keys());
   }
 
   observe(observation: Pixels, rows: Iterable<number>): void {
@@ -102,12 +105,13 @@ class Recorder {
 
   /** Hand out a row's episode and begin a new track there. */
   async finish(row: number, ends: { terminated: boolean; truncated: boolean }): Promise<void> {
-    const { prefix, meta, onEpisode } = this.#options;
+    const { prefix, meta, seed, onEpisode } = this.#options;
     const track = this.#tracks[row];
     this.#tracks[row] = emptyTrack();
+    const start = this.#seeded.delete(row) ? { reset: { seed: seed + row } } : {};
     if (track.rewards.length === 0) return;
     const id = `${prefix}-${String(this.finished++).padStart(5, "0")}`;
-    await onEpisode(episodeOf(track, id, ends, meta));
+    await onEpisode(episodeOf(track, id, ends, { ...meta, ...start }));
   }
 }
 

@@ -58,12 +58,8 @@ async function recordPart(work: Workspace, part: Part, onEpisode: (episode: Epis
   const { config, context } = work;
   const { numEnvs, frames, stressSteps } = config.collect;
   const { split, stress, prefix, seed } = part;
-  const env = makeTaskEnv(config.env, {
-    numEnvs,
-    split,
-    wideStarts: true,
-    ...(stress ? { maxEpisodeSteps: stressSteps } : {}),
-  });
+  const kwargs = { split, wideStarts: true, ...(stress ? { maxEpisodeSteps: stressSteps } : {}) };
+  const env = makeTaskEnv(config.env, { numEnvs, ...kwargs });
   const driver = makeTaskBehaviour(config, env, stress);
   const rng = work.rng(`behaviour-${prefix}`);
   await recordEpisodes({
@@ -75,7 +71,7 @@ async function recordPart(work: Workspace, part: Part, onEpisode: (episode: Epis
     seed,
     ...part.until,
     prefix,
-    meta: { env: config.env, split, policy: stress ? stressTag : "behaviour", seed: work.seed },
+    meta: { env: config.env, kwargs, split, policy: stress ? stressTag : "behaviour", seed: work.seed },
     onEpisode: async (episode) => {
       await saveEpisode(work.episodeFolder(split), episode);
       await safePoint(context.signal);

@@ -1,6 +1,6 @@
 /** @file The public API of Reverie; nothing else is importable by users. */
 
-import type { EnvSpec, Kwargs } from "./env/env.ts";
+import type { Env, EnvSpec, Kwargs } from "./env/env.ts";
 import type { MakeVecOptions } from "./env/registry.ts";
 import { registry } from "./env/registry.ts";
 import type { Make, MakeVec } from "./env/types.ts";
@@ -122,21 +122,69 @@ export type { PpoConfig, PpoLearner } from "./policy/ppo.ts";
 export { beginRollout, collectRollout } from "./policy/rollout.ts";
 export type { Rollout, RolloutCursor } from "./policy/rollout.ts";
 
+export { makeAgent } from "./agents/agent.ts";
+export type {
+  Agent,
+  AgentEvent,
+  AgentOptions,
+  RunOptions as AgentRunOptions,
+  RunSummary,
+  StepEvent,
+} from "./agents/agent.ts";
+export { withNormalizedActions } from "./agents/actions.ts";
+
+export { decode, decodeMap, encode } from "./bridge/codec.ts";
+export type { DecodeOptions, WireMap, WireValue } from "./bridge/codec.ts";
 export { openEnvServer } from "./bridge/env-server.ts";
 export type { EnvServer, EnvServerOptions } from "./bridge/env-server.ts";
+export { openFoxglove } from "./bridge/foxglove.ts";
+export type { FoxgloveOutlet, Publish, TopicOptions } from "./bridge/foxglove.ts";
 export { localInference } from "./bridge/inference.ts";
 export type { Inference, InferenceRequest, ServedPolicy } from "./bridge/inference.ts";
 export { openInference } from "./bridge/inference-host.ts";
+export type { InferenceOptions } from "./bridge/inference-host.ts";
 export { makeServedPolicy } from "./bridge/inference-policy.ts";
+export type { ServedPolicyOptions } from "./bridge/inference-policy.ts";
+export { Metrics as BridgeMetrics, metricsRoute } from "./bridge/metrics.ts";
+export { bridgeMetrics } from "./bridge/observe/bridge-metrics.ts";
+export { showAgent } from "./bridge/observe/foxglove-topics.ts";
 export { openPolicyServer } from "./bridge/policy-server.ts";
 export type { PolicyServer, PolicyServerOptions } from "./bridge/policy-server.ts";
 export { openRecorder } from "./bridge/recorder.ts";
 export type { Recorder } from "./bridge/recorder.ts";
 export { RecordedEnv } from "./bridge/recorder/recorded-env.ts";
-export { openRemoteVectorEnv } from "./bridge/remote.ts";
+export { recordedPolicy } from "./bridge/recorder/recorded-policy.ts";
+export { openRemoteVectorEnv, RemoteVectorEnv } from "./bridge/remote.ts";
 export type { RemoteEnvOptions } from "./bridge/remote.ts";
+export { asChunkPolicy } from "./bridge/remote-chunks.ts";
 export { openRemotePolicy } from "./bridge/remote-policy.ts";
-export type { PolicyReply, RemotePolicyOptions } from "./bridge/remote-policy.ts";
+export type { PolicyReply, RemotePolicy, RemotePolicyOptions } from "./bridge/remote-policy.ts";
+export { openRemoteStream } from "./bridge/remote-stream.ts";
+export type { RemoteStream, RemoteStreamOptions } from "./bridge/remote-stream.ts";
+export { connectRobot, openRobot } from "./bridge/safety.ts";
+export type { Robot, RobotEvent, RobotOptions } from "./bridge/safety.ts";
+export { safetySchema } from "./bridge/safety/channels.ts";
+export type { Channel, SafetyConfig, SafetyInput } from "./bridge/safety/channels.ts";
+export type { Clock, Device, DeviceDescription, DeviceEvents } from "./bridge/safety/device.ts";
+export { openDevicePort } from "./bridge/safety/device-port.ts";
+export type { DevicePort } from "./bridge/safety/device-port.ts";
+export type { RobotEnv } from "./bridge/safety/robot-env.ts";
+export type { BridgeEvent } from "./bridge/server/events.ts";
+export type { ListenerOptions } from "./bridge/server/listener.ts";
+export { openStreamServer } from "./bridge/stream-server.ts";
+export type { StreamServer, StreamServerOptions } from "./bridge/stream-server.ts";
+
+export type { ArmEnv, ArmOptions } from "./sim/arm/arm-env.ts";
+export { makeArmExpert } from "./sim/arm/expert.ts";
+export type { ArmExpert, ExpertOptions } from "./sim/arm/expert.ts";
+export { computeReward } from "./sim/arm/reward.ts";
+export type { Camera } from "./sim/raycaster/camera.ts";
+export { makeRaycaster } from "./sim/raycaster/raycaster.ts";
+export type { Picture, Raycaster, RaycasterOptions } from "./sim/raycaster/raycaster.ts";
+export { makeScene } from "./sim/raycaster/scene.ts";
+export type { Light, Material, Primitive, Scene, SceneSpec } from "./sim/raycaster/scene.ts";
+export { checker, grid, imageTexture, painted } from "./sim/raycaster/texture.ts";
+export type { Texture } from "./sim/raycaster/texture.ts";
 
 registry.registerAll(builtinEnvs);
 
@@ -145,6 +193,13 @@ export interface KnownEnvs extends BuiltinEnvs {}
 
 /** One environment by id: `make("CartPole-v1")`. @throws UNKNOWN_NAME with the nearest known id */
 export const make = ((id: string, kwargs?: Kwargs) => registry.make(id, kwargs)) as Make<KnownEnvs>;
+
+/** `make` for environments that load their simulator when they are made: `await makeAsync("ArmReach-v0")`. */
+export const makeAsync = (<E extends Env = Env>(id: string, kwargs?: Kwargs) =>
+  registry.makeAsync(id, kwargs) as Promise<E>) as {
+  <Id extends keyof KnownEnvs & string>(id: Id, kwargs?: Kwargs): Promise<KnownEnvs[Id]>;
+  <E extends Env = Env>(id: string, kwargs?: Kwargs): Promise<E>;
+};
 
 /** Many environments by id, stepped together: `await makeVec("CartPole-v1", { numEnvs: 8 })`. */
 export const makeVec = ((id: string, options?: MakeVecOptions) =>

@@ -49,7 +49,7 @@ export function operatorMessage(map: WireMap): OperatorMessage {
   const message: Record<string, WireValue> = { op };
   for (const [name, check] of expected) {
     if (!check(map[name]))
-      fail({ code: "PROTOCOL", what: `"${op}": field "${name}" is missing or of the wrong type` });
+      fail({ code: "PROTOCOL", what: `"${op as string}": field "${name}" is missing or of the wrong type` });
     message[name] = map[name] ?? undefined;
   }
   return message as unknown as OperatorMessage;

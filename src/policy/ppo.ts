@@ -99,6 +99,14 @@ export interface UpdateOptions {
   readonly rng: Rng;
   /** Leave the actor as it is: for a critic that has to catch up with a cloned actor. */
   readonly criticOnly?: boolean;
+  /** Further rows for the critic alone: what really came of states that the policy recorded. */
+  readonly recorded?: RecordedReturns;
+}
+
+/** Features float32 [M, F] of recorded steps and the λ-returns [M] that followed. */
+export interface RecordedReturns {
+  readonly observations: NdArray<"float32">;
+  readonly returns: Float32Array;
 }
 
 /** Weights and optimizer moments: saved with a checkpoint, kept over Dyna rounds. */
@@ -149,6 +157,26 @@ function batchOf(
       anchors,
     },
   };
+}
+
+/** The critic's batch with recorded rows of full weight behind it. */
+function withRecorded(data: Columns, recorded: RecordedReturns | undefined): CriticBatch<NdArray> {
+  if (recorded === undefined) return data;
+  const count = recorded.returns.length;
+  const returns = ndarray("float32", [count], recorded.returns);
+  const weights = ndarray("float32", [count], new Float32Array(count).fill(1));
+  return {
+    observations: joinRows(data.observations, recorded.observations),
+    returns: joinRows(data.returns, returns),
+    weights: joinRows(data.weights, weights),
+  };
+}
+
+function joinRows(a: NdArray, b: NdArray): NdArray {
+  const out = zeros("float32", [a.shape[0] + b.shape[0], ...a.shape.slice(1)]);
+  out.data.set(a.data as Float32Array);
+  out.data.set(b.data as Float32Array, a.data.length);
+  return out;
 }
 
 function explainedVariance(returns: Float32Array, values: Float32Array): number {
@@ -221,17 +249,21 @@ class Ppo implements PpoLearner {
 
   async update(rollout: Rollout, options: UpdateOptions): Promise<Record<string, number>> {
     const { data, facts } = batchOf(rollout, this.#config, await this.#anchorsOf(rollout));
-    const valueLoss = await this.#updateCritic(data, options);
+    const valueLoss = await this.#updateCritic(withRecorded(data, options.recorded), options);
     const moved = options.criticOnly ? {} : await this.#updateActor(data, options);
     this.#show();
     return { ...moved, valueLoss, ...facts };
   }
 
-  async #updateCritic(data: Columns, { learningRate, rng }: UpdateOptions): Promise<number> {
+  async #updateCritic(data: CriticBatch<NdArray>, { learningRate, rng }: UpdateOptions): Promise<number> {
     const { criticEpochs: epochs, criticRate, minibatches } = this.#config;
     let [sum, updates] = [0, 0];
     await passes(data.weights.shape[0], { epochs, minibatches, rng }, async (indices) => {
-      const batch = pick(data, ["observations", "returns", "weights"], indices);
+      const batch = {
+        observations: takeRows(data.observations, indices),
+        returns: takeRows(data.returns, indices),
+        weights: takeRows(data.weights, indices),
+      };
       const { state, metrics } = await this.#criticStep.step(
         this.#state.critic,
         batch,

@@ -2,6 +2,12 @@
 
 import type { Rollout } from "./rollout.ts";
 
+/** What returns are made of; see `Rollout`. */
+export type RewardPath = Pick<
+  Rollout,
+  "steps" | "rows" | "rewards" | "values" | "nextValues" | "continues" | "ends"
+>;
+
 /** Advantages [T · N] and the critic's targets [T · N] (undiscounted by survival). */
 export interface Advantages {
   readonly advantages: Float32Array;
@@ -13,7 +19,7 @@ export interface Advantages {
  * observation when it was truncated and from nothing when it terminated.
  * @source Schulman et al. 2016, eq. 16; per-step discounts as in Hafner et al. 2023
  */
-export function generalizedAdvantages(rollout: Rollout, discount: number, gaeLambda: number): Advantages {
+export function generalizedAdvantages(rollout: RewardPath, discount: number, gaeLambda: number): Advantages {
   const { steps, rows, rewards, values, nextValues, continues, ends } = rollout;
   const advantages = new Float32Array(steps * rows);
   const returns = new Float32Array(steps * rows);

@@ -8,6 +8,12 @@ const count = (value: number) => z.int().min(1).default(value);
 const fraction = (value: number) => z.number().min(0).max(1).default(value);
 
 const collect = section({
+  from: z
+    .string()
+    .optional()
+    .describe(
+      "Folder of episodes or of a LeRobotDataset to take instead of recording: training steps up to `frames`, and validation episodes",
+    ),
   frames: z
     .int()
     .min(200)
@@ -24,7 +30,12 @@ const collect = section({
   stressFraction: fraction(0.3).describe(
     "Share of the frames from short episodes of the worst drivers: where crashes come from",
   ),
+  stressRandomShare: fraction(0.5).describe("Share of those drivers that act at random"),
   stressSteps: count(50).describe("Length of those episodes at most"),
+  mirror: z
+    .boolean()
+    .default(false)
+    .describe("Train the model and the clones on every episode's mirror image too: driving is symmetric"),
   validationEpisodes: count(32).describe(
     "Behaviour episodes on validation worlds, for the model's metrics alone",
   ),
@@ -160,6 +171,13 @@ const imagination = section({
   roundIterations: count(8).describe("Policy iterations per round"),
   recentRounds: count(3).describe("Rounds that count as recent"),
   recentFraction: fraction(0.8).describe("Share of start states from recent rounds' episodes"),
+  recordedRows: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe(
+      "Recorded states of recent rounds in every batch of the critic, with the returns that really followed",
+    ),
   modelRecentFraction: fraction(0.5).describe("Share of the model's windows from recent rounds' episodes"),
   ...ppo,
 });

@@ -14,7 +14,6 @@ import { makeTaskEnv, stateSize } from "./task.ts";
 import type { LatentReplay } from "../../worldmodel/contexts.ts";
 import type { Normalizers } from "../../worldmodel/latent-model.ts";
 import { fitNormalizers, type EnsembleTrainer } from "../../worldmodel/train.ts";
-import { encodeInto } from "../../worldmodel/latent-replay.ts";
 import type { Workspace } from "./workspace.ts";
 
 const prefixOf = (round: number): string => `round${String(round).padStart(2, "0")}`;
@@ -92,7 +91,7 @@ async function openRounds(work: Workspace): Promise<Rounds> {
   work.useModel(work.model().withMembers(trainer.members()));
   dropLaterRounds(work, done);
   const earlier = done === 0 ? [] : await work.episodes("rounds");
-  await encodeInto(replay, earlier, work.tokenizer());
+  await work.learnFrom(replay, earlier);
   return {
     replay,
     normalizers,
@@ -110,9 +109,10 @@ async function runRound(work: Workspace, state: Rounds, round: number): Promise<
   const from = (round - 1) / rounds;
   work.context.progress(from, `round ${round}: recording`);
   const episodes = await record(work, dreamer, round);
-  await encodeInto(replay, episodes, work.tokenizer());
+  await work.learnFrom(replay, episodes);
   state.recorded.push(...episodes.map(() => round));
-  const recentEpisodes = state.recorded.filter((recorded) => recorded > round - recentRounds).length;
+  const recent = state.recorded.filter((recorded) => recorded > round - recentRounds);
+  const recentEpisodes = recent.length * work.copies;
   await refreshModel(work, trainer, { round, recentEpisodes });
   const name = `dyna-${work.seed}-round${String(round).padStart(2, "0")}`;
   const schedule = {
@@ -127,6 +127,7 @@ async function runRound(work: Workspace, state: Rounds, round: number): Promise<
     warmup: 0,
     recentFraction,
     recentEpisodes,
+    ownEpisodes: recentEpisodes,
     learningRate: (i) => learningRateAt(schedule, (round - 1) * roundIterations + i),
     validationEvery: roundIterations,
     curve: { name: `imagination-${work.seed}`, offset: iterations + (round - 1) * roundIterations },

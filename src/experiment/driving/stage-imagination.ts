@@ -10,6 +10,7 @@ import { beginRollout, collectRollout, type Rollout } from "../../policy/rollout
 import { makeReplayContexts } from "../../worldmodel/contexts.ts";
 import { dropPartials, trainLoop, type LoopOptions } from "../training-loop.ts";
 import { fitNormalizers } from "../../worldmodel/train.ts";
+import { openRecordedReturns } from "./recorded-returns.ts";
 import { Selection } from "./selection.ts";
 import { stateSize, stressTag } from "./task.ts";
 import type { Workspace } from "./workspace.ts";
@@ -76,6 +77,8 @@ export interface DreamPhase {
   readonly validationEvery: number;
   /** Where the curves of the run's imagination go on. */
   readonly curve?: LoopOptions["curve"];
+  /** The newest episodes in the replay are the policy's own: so many; their returns teach the critic too. */
+  readonly ownEpisodes?: number;
   /** Share of the stage: [from, to]. */
   readonly span?: readonly [number, number];
 }
@@ -89,7 +92,13 @@ export async function dream(work: Workspace, dreamer: Dreamer, phase: DreamPhase
   const { policy, learner, selection } = dreamer;
   const { recentFraction, recentEpisodes } = phase;
   const starts = { recentFraction, recentEpisodes, priority: stressStarts ? undefined : notStressed };
-  const contexts = makeReplayContexts(model, await work.replay("train"), starts);
+  const replay = await work.replay("train");
+  const contexts = makeReplayContexts(model, replay, starts);
+  const { recordedRows } = work.config.imagination;
+  const recorded =
+    phase.ownEpisodes === undefined || recordedRows === 0
+      ? undefined
+      : openRecordedReturns({ ...work.config.imagination, model, replay, episodes: phase.ownEpisodes });
   const penalties = { uncertaintyPenalty, terminationReward };
   const imagined = makeImaginedEnv({ model, contexts, numEnvs, horizon, termination: "soft", ...penalties });
   const env = withAutoreset(imagined, "same-step");
@@ -105,7 +114,12 @@ export async function dream(work: Workspace, dreamer: Dreamer, phase: DreamPhase
       const cursor = await beginRollout(env, rng.integers(0, 2 ** 31));
       const rollout = await collectRollout({ env, policy, steps: horizon, rng, cursor });
       const learningRate = phase.learningRate(i);
-      const metrics = await learner.update(rollout, { learningRate, rng, criticOnly: i < phase.warmup });
+      const metrics = await learner.update(rollout, {
+        learningRate,
+        rng,
+        criticOnly: i < phase.warmup,
+        recorded: await recorded?.draw(policy, recordedRows, rng),
+      });
       const due = (i + 1) % phase.validationEvery === 0 || i + 1 === phase.iterations;
       const judged = due ? await selection.consider(policy, i) : {};
       return { ...metrics, ...imaginedFacts(rollout), ...judged };

@@ -64,10 +64,12 @@ export function driverPolicy(driver: Driver, seed: number): Policy<unknown> {
 /** What episodes of the worst drivers are tagged with. */
 export const stressTag = "behaviour-stress";
 
-/** The behaviour policy as the config wants it; under `stress` nobody is attentive and half drive at random. */
+/** The behaviour policy as the config wants it; under `stress` nobody is attentive and some drive at random. */
 export function makeTaskBehaviour(config: DrivingConfig, env: DrivingVecEnv, stress = false): Driver {
-  const { speedMps, inattentiveShare } = config.collect;
-  const mix = stress ? { inattentiveShare: 1, randomShare: 0.5 } : { inattentiveShare };
+  const { speedMps, inattentiveShare, stressRandomShare } = config.collect;
+  const mix = stress
+    ? { inattentiveShare: 1, randomShare: stressRandomShare, blindShare: 0.8 }
+    : { inattentiveShare };
   return makeBehaviour(env, { ...mix, ...(speedMps === undefined ? {} : { speedMps }) });
 }
 

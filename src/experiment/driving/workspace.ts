@@ -21,6 +21,7 @@ import type { LatentWorldModel } from "../../worldmodel/latent-model.ts";
 import { encodeInto, makeLatentReplay } from "../../worldmodel/latent-replay.ts";
 import type { StageContext } from "../stages.ts";
 import type { DrivingConfig } from "./config.ts";
+import { mirrored } from "./mirror.ts";
 import { actionSpecOf, stateSize } from "./task.ts";
 
 /** Where a run's files are, and where to tell of trouble with them. */
@@ -109,9 +110,22 @@ export class Workspace {
     if (known !== undefined) return known;
     const sizes = { stateSize, actionSize: actionSpecOf(this.config.env).names.length };
     const replay = makeLatentReplay(this.tokenizer(), sizes);
-    await encodeInto(replay, await this.episodes(split), this.tokenizer());
+    if (split === "train") await this.learnFrom(replay, await this.episodes(split));
+    else await encodeInto(replay, await this.episodes(split), this.tokenizer());
     this.#replays.set(split, replay);
     return replay;
+  }
+
+  /** How often a training episode stands in the replay: twice with its mirror image. */
+  get copies(): number {
+    return this.config.collect.mirror ? 2 : 1;
+  }
+
+  /** Encode training episodes into a replay, with their mirror images if the config says so. */
+  async learnFrom(replay: LatentReplay, episodes: readonly Episode[]): Promise<void> {
+    await encodeInto(replay, episodes, this.tokenizer());
+    if (!this.config.collect.mirror) return;
+    for (const episode of episodes) await encodeInto(replay, [mirrored(episode)], this.tokenizer());
   }
 
   model(): LatentWorldModel {

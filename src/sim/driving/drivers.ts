@@ -32,6 +32,8 @@ export interface BehaviourOptions {
   readonly skill?: Range;
   /** Share of episodes whose driver is inattentive: lapses, blind lane changes, no distance. Default 0.75. */
   readonly inattentiveShare?: number;
+  /** In traffic: share of the inattentive drivers that keep their lane well and do not see the cars ahead. Default 0.5. */
+  readonly blindShare?: number;
 }
 
 type Range = readonly [number, number];
@@ -41,11 +43,14 @@ interface Mood {
   speedMps: number;
   skill: number;
   attentive: boolean;
+  blind: boolean;
 }
 
 /** Drives rows of one task; `mood` undefined means the expert. */
 interface Pilot {
   begin(row: number): void;
+  /** What the task adds to the mood of an episode's driver. */
+  unsettle?(mood: Mood, rng: Rng): void;
   drive(row: number, mood: Mood | undefined, command: Command, rng: Rng): void;
 }
 
@@ -62,14 +67,22 @@ function trackPilot(world: TrackWorld): Pilot {
   };
 }
 
-/** Chance per step that an inattentive driver changes lanes without looking. */
-const blindChangeChance = 0.03;
+/** Chance per step that a lapsing, and that a blind driver changes lanes without looking. */
+const carelessChangeChance = { lapsing: 0.03, blind: 0.009 };
+/** A blind driver's target speed is at least drawn from here, m/s: faster than most of the traffic. */
+const blindSpeedMps: Range = [9, 16];
 
-function trafficPilot(world: TrafficWorld): Pilot {
+function trafficPilot(world: TrafficWorld, blindShare: number): Pilot {
   const lanes = new Int32Array(world.episodes.length);
   return {
     begin(row) {
       lanes[row] = laneOf(world.episodes[row].place.lateralM);
+    },
+    unsettle(mood, rng) {
+      mood.blind = !mood.attentive && rng.random() < blindShare;
+      if (!mood.blind) return;
+      mood.skill = 1;
+      mood.speedMps = Math.max(mood.speedMps, rng.uniform(blindSpeedMps[0], blindSpeedMps[1]));
     },
     drive(row, mood, command, rng) {
       const episode = world.episodes[row];
@@ -81,9 +94,11 @@ function trafficPilot(world: TrafficWorld): Pilot {
               headwayS: mood.attentive ? 1 : 0,
               skill: mood.skill,
               changesLanes: mood.attentive,
+              seesLeaders: !mood.blind,
             };
       lanes[row] = chooseLane(episode, lanes[row], style);
-      if (mood?.attentive === false && rng.random() < blindChangeChance) {
+      const careless = mood?.blind ? carelessChangeChance.blind : carelessChangeChance.lapsing;
+      if (mood?.attentive === false && rng.random() < careless) {
         lanes[row] = Math.min(Math.max(lanes[row] + (rng.random() < 0.5 ? 1 : -1), 0), laneCount - 1);
       }
       driveTraffic(episode, lanes[row], style, command);
@@ -91,10 +106,10 @@ function trafficPilot(world: TrafficWorld): Pilot {
   };
 }
 
-function pilotOf(env: DrivingVecEnv): { pilot: Pilot; speedMps: Range } {
+function pilotOf(env: DrivingVecEnv, blindShare = 0): { pilot: Pilot; speedMps: Range } {
   const { world } = env;
   if (world instanceof TrackWorld) return { pilot: trackPilot(world), speedMps: [5, 13] };
-  if (world instanceof TrafficWorld) return { pilot: trafficPilot(world), speedMps: [6, 16] };
+  if (world instanceof TrafficWorld) return { pilot: trafficPilot(world, blindShare), speedMps: [6, 16] };
   return fail({
     code: "NOT_SUPPORTED",
     what: `no scripted driver knows ${world.id}`,
@@ -162,7 +177,7 @@ function disturb(state: Disturbance, mood: Mood, command: Command, rng: Rng): vo
   state.steerNoise = noiseMemory * state.steerNoise + kick * rng.standardNormal();
   state.accelNoise = noiseMemory * state.accelNoise + kick * rng.standardNormal();
   if (state.lapse > 0) state.lapse--;
-  else if (!mood.attentive && rng.random() < lapseRate)
+  else if (!mood.attentive && !mood.blind && rng.random() < lapseRate)
     state.lapse = rng.integers(lapseSteps.from, lapseSteps.to);
   else state.heldSteer = clip(command.steer);
   command.steer = state.heldSteer + state.steerNoise;
@@ -175,16 +190,18 @@ function disturb(state: Disturbance, mood: Mood, command: Command, rng: Rng): vo
  * Per episode one in ten drives by uniform random actions; the others keep their lane at a drawn target speed under
  * Ornstein-Uhlenbeck noise of drawn strength. One in four of them is attentive: slows down for bends, keeps its
  * distance. The rest do neither, lapse for 1–2.5 s at a time during which the steering is held, and change lanes without
- * looking. It fails often, from good states too; that is its use: 60 000 frames hold at least 500 crashes.
+ * looking; in traffic half of them keep their lane instead and do not see the cars ahead, since drivers who lapse hit the
+ * verge and hardly ever a car. It fails often, from good states too; that is its use: 60 000 frames hold at least 500 crashes.
  */
 export function makeBehaviour(env: DrivingVecEnv, options: BehaviourOptions = {}): Driver {
-  const { pilot, speedMps: usual } = pilotOf(env);
+  const { pilot, speedMps: usual } = pilotOf(env, options.blindShare ?? 0.5);
   const { randomShare = 0.1, noise = [0.12, 0.42], speedMps = usual, skill = [0.4, 1] } = options;
   const { inattentiveShare = 0.75 } = options;
   const moods: Mood[] = Array.from({ length: env.numEnvs }, () => ({
     speedMps: 0,
     skill: 1,
     attentive: true,
+    blind: false,
   }));
   const states: Disturbance[] = moods.map(() => ({
     random: false,
@@ -204,6 +221,7 @@ export function makeBehaviour(env: DrivingVecEnv, options: BehaviourOptions = {}
       mood.skill = rng.uniform(skill[0], skill[1]);
       state.steerNoise = state.accelNoise = state.lapse = state.heldSteer = 0;
       pilot.begin(row);
+      pilot.unsettle?.(mood, rng);
     },
     drive(row, rng, command) {
       if (states[row].random) {

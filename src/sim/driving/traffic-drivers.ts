@@ -16,10 +16,18 @@ export interface TrafficStyle {
   readonly skill: number;
   /** Look for a faster lane. */
   readonly changesLanes: boolean;
+  /** React to the cars ahead. */
+  readonly seesLeaders: boolean;
 }
 
 /** The scripted driver of the reference scores. */
-export const scriptedStyle: TrafficStyle = { topSpeedMps: 14, headwayS: 0.7, skill: 1, changesLanes: true };
+export const scriptedStyle: TrafficStyle = {
+  topSpeedMps: 14,
+  headwayS: 0.7,
+  skill: 1,
+  changesLanes: true,
+  seesLeaders: true,
+};
 
 const comfortMps2 = 3;
 const brakingMps2 = 4;
@@ -80,6 +88,7 @@ function following(episode: TrafficEpisode, lane: number, style: TrafficStyle): 
   const { ego, vehicles } = episode;
   const free = 1 - Math.pow(ego.speedMps / style.topSpeedMps, 4);
   let least = comfortMps2 * free;
+  if (!style.seesLeaders) return least;
   for (const vehicle of vehicles) {
     if (vehicle.arcM <= ego.arcM) continue;
     if (!blocks(vehicle, ego.lateralM, 0.2) && !blocks(vehicle, laneMiddle(lane), 0)) continue;

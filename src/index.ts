@@ -81,12 +81,40 @@ export { makeBehaviour, makeExpert } from "./sim/driving/drivers.ts";
 export type { Driver } from "./sim/driving/drivers.ts";
 export { DrivingVecEnv } from "./sim/driving/vec-env.ts";
 
-export type { Tokenizer } from "./tokenizer/tokenizer.ts";
+export type {
+  DiscreteVideoTokenizer,
+  Tokenizer,
+  VideoTokenizer,
+  WindowOptions,
+} from "./tokenizer/tokenizer.ts";
 export { loadContinuousTokenizer, saveContinuousTokenizer } from "./tokenizer/continuous.ts";
 export type { ContinuousConfig } from "./tokenizer/continuous.ts";
 export { frameSourceOf } from "./tokenizer/frame-source.ts";
 export { makeTokenizerTrainer, reconstructionPsnr } from "./tokenizer/train.ts";
 export type { FrameSource, TokenizerTrainer } from "./tokenizer/train.ts";
+export { latentFrames, videoFrames } from "./tokenizer/frame-law.ts";
+export { codebookUse, codesToIds, cosmosLevels, idsToCodes } from "./tokenizer/fsq.ts";
+export type { CodebookUse } from "./tokenizer/fsq.ts";
+export { loadDiscreteTokenizer, loadVideoTokenizer, saveVideoTokenizer } from "./tokenizer/video.ts";
+export type { VideoTokenizerConfig } from "./tokenizer/video-network.ts";
+export { clipQuality, makeVideoTokenizerTrainer } from "./tokenizer/video-train.ts";
+export type { ClipQuality, ClipSource, VideoTokenizerTrainer } from "./tokenizer/video-train.ts";
+export {
+  actionSpecHash,
+  checkActionSpec,
+  fitActionRange,
+  fromDeltas,
+  normalizeActions,
+  requireSameActions,
+  toDeltas,
+} from "./worldmodel/action-spec.ts";
+export type { AutoregressiveConfig } from "./worldmodel/autoregressive.ts";
+export { loadAutoregressiveModel, saveAutoregressiveModel } from "./worldmodel/autoregressive-checkpoint.ts";
+export type { AutoregressiveWorldModel } from "./worldmodel/autoregressive-model.ts";
+export { makeAutoregressiveTrainer } from "./worldmodel/autoregressive-train.ts";
+export type { AutoregressiveTrainer } from "./worldmodel/autoregressive-train.ts";
+export * as rotations from "./worldmodel/rotations.ts";
+export type { TokenSampling } from "./worldmodel/token-sampling.ts";
 export { loadLatentModel, saveLatentModel } from "./worldmodel/checkpoint.ts";
 export { makeReplayContexts } from "./worldmodel/contexts.ts";
 export type { LatentReplay } from "./worldmodel/contexts.ts";

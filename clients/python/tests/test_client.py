@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from reverie_client import ConnectionLost, EnvironmentLost, PolicyClient, RemoteEnv, RemoteError, RemoteVectorEnv, pack, unpack  # noqa: E402
 from reverie_client.spaces import from_json, gymnasium  # noqa: E402
+from tests.check_env import check_env  # noqa: E402
 
 ENV_URL = os.environ.get("REVERIE_ENV_URL", "")
 POLICY_URL = os.environ.get("REVERIE_POLICY_URL", "")
@@ -38,13 +39,18 @@ class Codec(unittest.TestCase):
 
 
 class Single(unittest.TestCase):
+    def test_keeps_the_laws_of_check_env(self):
+        for render_mode in (None, "rgb_array"):
+            with self.subTest(render_mode):
+                check_env(RemoteEnv(ENV_URL, token=TOKEN, kwargs={"length": 7}, render_mode=render_mode))
+
     @unittest.skipUnless(gymnasium, "Gymnasium is not installed")
     def test_passes_gymnasiums_check_env(self):
-        from gymnasium.utils.env_checker import check_env
+        from gymnasium.utils import env_checker
 
         env = RemoteEnv(ENV_URL, token=TOKEN, render_mode="rgb_array")
         self.assertIsInstance(env, gymnasium.Env)
-        check_env(env)
+        env_checker.check_env(env)
 
     def test_steps_to_the_end_of_an_episode(self):
         env = RemoteEnv(ENV_URL, token=TOKEN, kwargs={"length": 3}, render_mode="rgb_array")

@@ -1,4 +1,7 @@
-/** @file The Python package against our servers, with every Python that can run it; Gymnasium's checker where it is installed. */
+/**
+ * @file The Python package against our servers, with every Python that can run it: everywhere the laws of Gymnasium's
+ * check_env as `clients/python/tests/check_env.py` says them, and Gymnasium's own where it is installed.
+ */
 
 import { spawn, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -41,6 +44,22 @@ function run(
 }
 
 const found = pythons();
+const hasGymnasium = (python: string): boolean =>
+  spawnSync(python, ["-c", "import gymnasium"], { stdio: "ignore" }).status === 0;
+
+/** Run tests of the package against servers of ours. */
+async function runTests(python: string, ...names: readonly string[]): Promise<void> {
+  const token = "a-token";
+  const policy = await openPolicyServer({ port: 0, token, inference: localInference(makePolicy()) });
+  cleanups.push(() => policy.close());
+  const env = await openEnvServer({ port: 0, token, make: makeEnv });
+  cleanups.push(() => env.close());
+  const urls = { REVERIE_ENV_URL: env.url, REVERIE_POLICY_URL: policy.url, REVERIE_TOKEN: token };
+  const strict = ["-W", "error::DeprecationWarning:reverie_client", "-m", "unittest", "-v"];
+  const { code, output } = await run(python, [...strict, ...names], urls);
+  expect(code, output).toBe(0);
+  if (process.env.VERBOSE !== undefined) console.log(output);
+}
 
 describe("clients/python", () => {
   it.skipIf(found.length > 0)(
@@ -49,25 +68,23 @@ describe("clients/python", () => {
   );
 
   it.each(found)(
-    "passes its tests, check_env among them where Gymnasium is installed, under %s",
-    async (python) => {
-      const token = "a-token";
-      const inference = localInference(makePolicy());
-      const policy = await openPolicyServer({ port: 0, token, inference });
-      const env = await openEnvServer({ port: 0, token, make: makeEnv });
-      cleanups.push(
-        () => policy.close(),
-        () => env.close(),
-      );
-      const urls = { REVERIE_ENV_URL: env.url, REVERIE_POLICY_URL: policy.url, REVERIE_TOKEN: token };
-      const { code, output } = await run(
-        python,
-        ["-W", "error::DeprecationWarning:reverie_client", "-m", "unittest", "-v", "tests.test_client"],
-        urls,
-      );
-      expect(code, output).toBe(0);
-      if (process.env.VERBOSE !== undefined) console.log(output);
-    },
+    "passes its tests under %s, the laws of check_env among them",
+    (python) => runTests(python, "tests.test_client"),
     120_000,
   );
+
+  for (const python of found) {
+    const title = `is a gymnasium.Env and VectorEnv that passes Gymnasium's own check_env, under ${python}`;
+    const missing = !hasGymnasium(python);
+    it.skipIf(missing)(
+      missing ? `${title} (needs its module gymnasium, which Debian 12 has no package of)` : title,
+      () =>
+        runTests(
+          python,
+          "tests.test_client.Single.test_passes_gymnasiums_check_env",
+          "tests.test_client.Vector.test_is_a_gymnasium_vector_env",
+        ),
+      60_000,
+    );
+  }
 });

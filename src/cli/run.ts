@@ -7,14 +7,28 @@ export interface RunFlags {
   readonly runDir?: string;
   readonly seed?: number;
   readonly checkReads?: boolean;
+  /** Port of a page that shows the run while it lasts. */
+  readonly dashboard?: number;
 }
 
 /** Start a new run, or a sweep. */
 export async function run(yaml: string, overrides: readonly string[], options: RunFlags): Promise<void> {
-  await runConfig(yaml, overrides, options);
+  const { dashboard, ...rest } = options;
+  await runConfig(yaml, overrides, { ...rest, onStart: await shownFrom(dashboard) });
 }
 
 /** Go on with a stopped run, or a sweep. */
-export async function resume(path: string): Promise<void> {
-  await resumeConfig(path);
+export async function resume(path: string, options: Pick<RunFlags, "dashboard"> = {}): Promise<void> {
+  await resumeConfig(path, { onStart: await shownFrom(options.dashboard) });
+}
+
+/** Opens the dashboard when the first run begins; nothing without a port. */
+async function shownFrom(port: number | undefined): Promise<((path: string) => void) | undefined> {
+  if (port === undefined) return undefined;
+  const { dashboardBeside } = await import("./dashboard.ts");
+  let open = false;
+  return (path) => {
+    if (!open) dashboardBeside(path, port);
+    open = true;
+  };
 }

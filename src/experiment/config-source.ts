@@ -51,6 +51,11 @@ export function readConfig(path: string, overrides: readonly string[] = []): Con
   };
 }
 
+/** A resolved config as a run's folder holds it, unchecked. @throws INVALID_CONFIG, IO_FAILED */
+export function readPlainConfig(path: string): Record<string, unknown> {
+  return readDocument(path).values;
+}
+
 function shown(path: string): string {
   const short = relative(process.cwd(), path);
   return short.startsWith("..") ? path : short;

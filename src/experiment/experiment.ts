@@ -5,6 +5,7 @@ import type { RunFields } from "./config-schema.ts";
 import type { PlayWorld } from "./play.ts";
 import type { ScoreSet } from "./scores.ts";
 import type { Stage, StageContext } from "./stages.ts";
+import type { WatchWorld } from "./watch.ts";
 
 /** Settings of `reverie evaluate`. */
 export interface EvaluateOptions {
@@ -25,6 +26,8 @@ export interface Experiment<C extends RunFields = RunFields> {
   scores?(config: C, runPath: string): ScoreSet[];
   /** One world, or two to be driven side by side (the real one first), for `reverie play`. */
   play?(config: C, runPath: string): Promise<PlayWorld[]>;
+  /** The run's policy at work in the simulator and in dreams, for the dashboard. */
+  watch?(config: C, runPath: string): Promise<WatchWorld>;
 }
 
 /** All experiments by name. An entry's own config type is known to it alone: its schema is checked before its stages run. */

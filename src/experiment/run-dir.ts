@@ -17,6 +17,18 @@ export interface StageRecord {
   readonly status: "running" | "done";
   readonly seconds: number;
   readonly peakMemoryBytes: number;
+  /** How far a running stage has come; written every few seconds, for those who watch. */
+  readonly progress?: StageProgress;
+}
+
+/** A running stage as its line in the terminal shows it. */
+export interface StageProgress {
+  /** In [0, 1]. */
+  readonly fraction: number;
+  /** Left of the stage, and of the run; absent until there is something to judge by. */
+  readonly etaSeconds?: number;
+  readonly totalEtaSeconds?: number;
+  readonly note: string;
 }
 
 /** `state.json`: how far the run has come. */
@@ -25,6 +37,8 @@ export interface RunState {
   /** Hash of `config.yaml`; a run is not continued under another config. */
   readonly configSha256: string;
   readonly stages: Readonly<Record<string, StageRecord>>;
+  /** Names of all stages in their order, the ones to come included. */
+  readonly plan?: readonly string[];
 }
 
 /** A picture or video of the report. */
@@ -49,6 +63,8 @@ export interface RunDir {
   addVideo(file: string, bytes: Uint8Array, caption: string): void;
   readonly state: RunState;
   writeStage(name: string, record: StageRecord): void;
+  /** Note which stages the run goes through. */
+  writePlan(names: readonly string[]): void;
   /** Note the session's end in the provenance and give the folder back. */
   close(outcome: string): void;
 }
@@ -168,6 +184,10 @@ function makeRunDir(folder: string, initial: RunState, close: (outcome: string) 
     },
     writeStage(name, record) {
       state = { ...state, stages: { ...state.stages, [name]: record } };
+      write("state.json", json(state));
+    },
+    writePlan(plan) {
+      state = { ...state, plan };
       write("state.json", json(state));
     },
     close,

@@ -58,6 +58,12 @@ function busy(path: string, owner: Owner): never {
   });
 }
 
+/** Is a process at work on the run whose lock lies at `path`? One on another machine counts as alive. */
+export function isLocked(path: string): boolean {
+  const owner = readOwner(readText(path) ?? "");
+  return owner !== undefined && isAlive(owner);
+}
+
 /** Take a dead process's lock away; false when someone else was quicker. */
 function removeStale(path: string, stale: string): boolean {
   const aside = `${path}.${process.pid}.stale`;

@@ -23,6 +23,7 @@ import { takeSweep } from "./sweep-plan.ts";
 import { runStages } from "./stages.ts";
 import type { ResultTable } from "./table.ts";
 import { tableText } from "./table.ts";
+import type { WatchWorld } from "./watch.ts";
 
 /** Options of every run. */
 export interface RunOptions {
@@ -31,6 +32,8 @@ export interface RunOptions {
   /** Same as the override `seed=N`. */
   readonly seed?: number;
   readonly output?: Output;
+  /** Called with the absolute folder once a run has it, before its first stage. */
+  readonly onStart?: (path: string) => void;
   readonly signal?: AbortSignal;
   /** False leaves SIGINT and SIGTERM to the caller. */
   readonly handleSignals?: boolean;
@@ -244,6 +247,18 @@ export async function playRun(path: string, options: RunOptions = {}): Promise<P
   return experiment.play(config, resolve(path));
 }
 
+/**
+ * The policy of a run at work, in the simulator and in dreams; the caller closes it.
+ * @throws NOT_SUPPORTED when the run's experiment has nothing to watch, and as `runExperiment`
+ */
+export async function watchRun(path: string, options: RunOptions = {}): Promise<WatchWorld> {
+  const { experiment, config, path: folder } = await openRun(path, options);
+  if (experiment.watch === undefined) {
+    fail({ code: "NOT_SUPPORTED", what: `experiment "${config.experiment}" has nothing to watch` });
+  }
+  return experiment.watch(config, folder);
+}
+
 /** Do `body` in an open run folder, print its tables, and give the folder back whatever happens. */
 async function work(
   runDir: RunDir,
@@ -253,6 +268,7 @@ async function work(
   const output = options.output ?? process.stdout;
   try {
     output.write(`run folder: ${runDir.path}\n`);
+    options.onStart?.(runDir.path);
     await body(runDir);
     const tables = readTables(runDir.path);
     for (const table of tables) output.write(`\n${tableText(table)}\n`);

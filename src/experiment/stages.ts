@@ -6,7 +6,7 @@ import type { Metrics } from "./metrics.ts";
 import { openMetrics } from "./metrics.ts";
 import type { Output, ProgressView } from "./progress.ts";
 import { clock, memory, openProgress } from "./progress.ts";
-import type { RunDir, StageRecord } from "./run-dir.ts";
+import type { RunDir, StageProgress, StageRecord } from "./run-dir.ts";
 
 /** What a stage is given to work with. */
 export interface StageContext {
@@ -73,6 +73,7 @@ export async function runStages<C>(
   const stop = watchSignals(options, view);
   const metrics = openMetrics(runDir.path);
   try {
+    runDir.writePlan(stages.map(({ name }) => name));
     for (const [index, stage] of stages.entries()) {
       if (runDir.state.stages[stage.name]?.status === "done") {
         view.line(`[${index + 1}/${stages.length}] ${stage.name}: done before`);
@@ -121,17 +122,22 @@ interface StageRun {
 async function runStage<C>(stage: Stage<C>, config: C, run: StageRun): Promise<void> {
   const { runDir, metrics, view, timing, signal, seed } = run;
   let recorded = Date.now();
+  let latest: StageProgress | undefined;
   const record = (status: StageRecord["status"]): void => {
     recorded = Date.now();
     runDir.writeStage(stage.name, {
       status,
       seconds: timing.elapsed(),
       peakMemoryBytes: timing.peakMemory(),
+      progress: status === "done" ? undefined : latest,
     });
   };
   const progress = (share: number, note = ""): void => {
     const fraction = Math.min(1, Math.max(0, share));
-    view.show({ ...timing.status(fraction), note });
+    const now = timing.status(fraction);
+    view.show({ ...now, note });
+    const { etaSeconds, totalEtaSeconds } = now;
+    latest = { fraction, etaSeconds, totalEtaSeconds, note };
     if (Date.now() - recorded >= recordEveryMs) record("running");
   };
   record("running");

@@ -14,6 +14,7 @@ import { judge } from "./stage-judge.ts";
 import { draw } from "./stage-pictures.ts";
 import { summarizeRun } from "./stage-summary.ts";
 import { trainWorldModel } from "./stage-worldmodel.ts";
+import { watchDriving } from "./watch.ts";
 import { Workspace } from "./workspace.ts";
 
 type Work = (work: Workspace) => Promise<void>;
@@ -100,4 +101,5 @@ export const drivingExperiment: Experiment<DrivingConfig> = {
   evaluate,
   scores: drivingScores,
   play: playDriving,
+  watch: watchDriving,
 };

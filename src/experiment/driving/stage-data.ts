@@ -11,8 +11,11 @@ import { drawFrames, makeTokenizerTrainer, reconstructionPsnr } from "../../toke
 import { safePoint } from "../stages.ts";
 import { dropPartials, trainLoop } from "../training-loop.ts";
 import { recordEpisodes } from "./recording.ts";
-import { makeTaskBehaviour, makeTaskEnv, stressTag } from "./task.ts";
+import { takeStoredEpisodes } from "./stored-episodes.ts";
+import { actionSpecOf, makeTaskBehaviour, makeTaskEnv, stateSize, stressTag } from "./task.ts";
 import type { Workspace } from "./workspace.ts";
+
+const frameSize = 64;
 
 /** One part of the recording. */
 interface Part {
@@ -82,20 +85,52 @@ async function recordPart(work: Workspace, part: Part, onEpisode: (episode: Epis
   await env.close();
 }
 
-/** Record `config.collect.frames` steps of the behaviour policy on training worlds, and some on validation worlds. */
+/** Take the episodes of `collect.from` instead of recording. */
+async function takeStored(
+  work: Workspace,
+  from: string,
+  onEpisode: (episode: Episode) => void,
+): Promise<void> {
+  const { config, context } = work;
+  const { frames, validationEpisodes } = config.collect;
+  await takeStoredEpisodes({
+    from,
+    folderOf: (split) => work.episodeFolder(split),
+    form: {
+      frame: [frameSize, frameSize, 3],
+      states: stateSize,
+      actions: actionSpecOf(config.env).names.length,
+    },
+    frames,
+    validationEpisodes,
+    log: (line) => context.log(line),
+    onEpisode: async (episode) => {
+      await safePoint(context.signal);
+      onEpisode(episode);
+    },
+  });
+}
+
+/**
+ * Record `config.collect.frames` steps of the behaviour policy on training worlds, and some on validation worlds; or
+ * take them from the folder `config.collect.from`.
+ */
 export async function collect(work: Workspace): Promise<void> {
   const { context } = work;
   const totals = { steps: 0, crashes: 0, episodes: 0, return: 0 };
+  const count = ({ rewards, terminated }: Episode): void => {
+    totals.episodes++;
+    totals.crashes += terminated ? 1 : 0;
+    totals.steps += rewards.data.length;
+    totals.return += rewards.data.reduce((a, b) => a + b, 0);
+  };
   for (const split of ["train", "validation"])
     rmSync(work.episodeFolder(split), { recursive: true, force: true });
-  for (const part of partsOf(work)) {
-    await recordPart(work, part, ({ rewards, terminated }) => {
-      if (part.split !== "train") return;
-      totals.episodes++;
-      totals.crashes += terminated ? 1 : 0;
-      totals.steps += rewards.data.length;
-      totals.return += rewards.data.reduce((a, b) => a + b, 0);
-    });
+  const { from } = work.config.collect;
+  if (from !== undefined) await takeStored(work, from, count);
+  else {
+    for (const part of partsOf(work))
+      await recordPart(work, part, (episode) => part.split === "train" && count(episode));
   }
   const { episodes, crashes, steps } = totals;
   context.metrics.rewind(`collect-${work.seed}`, -1);
@@ -107,8 +142,6 @@ export async function collect(work: Workspace): Promise<void> {
   });
   context.log(`collected ${steps} real steps in ${episodes} episodes, ${crashes} of them crashed`);
 }
-
-const frameSize = 64;
 
 /** Log the reconstruction quality on validation worlds. */
 async function measureTokenizer(work: Workspace, name: string): Promise<void> {

@@ -9,8 +9,9 @@ import type { NdArray } from "../src/core/ndarray.ts";
 import { ndarray } from "../src/core/ndarray.ts";
 import { Rng } from "../src/core/rng.ts";
 import type { MakeVecOptions } from "../src/index.ts";
-import { make, makeVec, registry, wrappers } from "../src/index.ts";
+import { make, makeVec, wrappers } from "../src/index.ts";
 import { makePlainLoop } from "./env/plain.ts";
+import { measureThreads } from "./env/threads.ts";
 
 /** Something to time: one call takes `numEnvs` environment steps. */
 interface Case {
@@ -165,31 +166,6 @@ async function measure(cases: readonly Case[], rounds: number): Promise<Measured
   return measured;
 }
 
-/** Frames of DriveTrack-v0 (64 × 64 pixels) per second by the clock: in this thread, on one worker, on two. */
-async function measureThreads(rounds: number): Promise<Record<string, number>> {
-  const numEnvs = 64;
-  const open = (mode: "sync" | "workers", numWorkers = 1) =>
-    registry.makeVec("DriveTrack-v0", { numEnvs, mode, numWorkers, copy: false, seed: 0 });
-  const envs = {
-    sync: await open("sync"),
-    "1 worker": await open("workers", 1),
-    "2 workers": await open("workers", 2),
-  };
-  const best: Record<string, number> = {};
-  for (const env of Object.values(envs)) await env.reset();
-  for (let round = 0; round < rounds; round++) {
-    for (const [name, env] of Object.entries(envs)) {
-      const actions = env.actionSpace.sample();
-      const start = performance.now();
-      for (let t = 0; t < 40; t++) await env.step(actions);
-      const rate = (40 * numEnvs * 1000) / (performance.now() - start);
-      best[name] = Math.max(best[name] ?? 0, rate);
-    }
-  }
-  await Promise.all(Object.values(envs).map((env) => env.close()));
-  return best;
-}
-
 const rounds = Number(values.rounds);
 const measured = await measure(await cartPoleCases(), rounds);
 const plain = new Map(
@@ -213,12 +189,17 @@ console.table(
 const threads = values["no-threads"] === true ? {} : await measureThreads(rounds);
 if (values["no-threads"] !== true) {
   console.log(`DriveTrack-v0, 64 rows, ${availableParallelism()} cores, load ${loadavg()[0].toFixed(1)}`);
+  const scale = (two: string, one: string) => threads[two].perSecond / threads[one].perSecond;
   console.table(
-    Object.entries(threads).map(([name, rate]) => ({
+    Object.entries(threads).map(([name, { perSecond, perCpuSecond }]) => ({
       mode: name,
-      "frames/s": Math.round(rate),
-      "of 1 worker": (rate / threads["1 worker"]).toFixed(2),
+      "frames/s": Math.round(perSecond),
+      "frames/cpu s": Math.round(perCpuSecond),
     })),
+  );
+  const ceiling = scale("2 free threads", "1 free thread");
+  console.log(
+    `two workers: ${scale("2 workers", "1 worker").toFixed(2)} times one; two free threads, which never wait: ${ceiling.toFixed(2)} times one`,
   );
 }
 if (values.json !== undefined)

@@ -126,6 +126,8 @@ test("what no fault is but surprises is a warning", () => {
   const { warnings } = checkEnv(env, { deterministic: false });
   expect(warnings.join("\n")).toMatch(/observationSpace.b.c has infinite bounds/);
   expect(warnings.join("\n")).toMatch(/the first step was truncated/);
+  const late = faulty((counter) => step(counter, (r) => ({ ...r, truncated: counter.count > 1 })));
+  expect(checkEnv(late, { deterministic: false }).warnings).toEqual([]);
   const clock = faulty((counter) => step(counter, (r) => ({ ...r, info: { now: performance.now() } })));
   expect(checkEnv(clock).warnings.join()).toMatch(/infos: equal seeds and actions gave differing infos/);
 });

@@ -1,9 +1,9 @@
 /** @file The public API of Reverie; nothing else is importable by users. */
 
-import type { Env, EnvSpec, Kwargs } from "./env/env.ts";
+import type { EnvSpec, Kwargs } from "./env/env.ts";
 import type { MakeVecOptions } from "./env/registry.ts";
 import { registry } from "./env/registry.ts";
-import type { Make, MakeVec } from "./env/types.ts";
+import type { Make, MakeAsync, MakeVec } from "./env/types.ts";
 import type { BuiltinEnvs } from "./sim/envs.ts";
 import { builtinEnvs } from "./sim/envs.ts";
 
@@ -46,6 +46,11 @@ export { SyncVectorEnv } from "./env/vector/sync.ts";
 export { wrappers } from "./env/wrappers/wrappers.ts";
 export type { EpisodeLog } from "./env/wrappers/episode-log.ts";
 
+export { openDashboard } from "./dashboard/server.ts";
+export type { Dashboard, DashboardOptions } from "./dashboard/server.ts";
+export { compareFolders } from "./experiment/comparing.ts";
+export type { ComparingOptions } from "./experiment/comparing.ts";
+export type { Comparison } from "./experiment/compare.ts";
 export { loadConfig } from "./experiment/config.ts";
 export { configJsonSchema, describeConfig, runFields, section } from "./experiment/config-schema.ts";
 export type { ConfigField, RunFields } from "./experiment/config-schema.ts";
@@ -57,14 +62,20 @@ export type { PlayStep, PlayTerminal, PlayWorld } from "./experiment/play.ts";
 export { makePlayWorld } from "./experiment/play-world.ts";
 export type { PlayableEnv, PlayWorldOptions } from "./experiment/play-world.ts";
 export { writeReport } from "./experiment/report.ts";
+export { reproduceRun } from "./experiment/reproduce.ts";
+export type { ReproduceOptions, Reproduction } from "./experiment/reproduce.ts";
 export { createRunDir, openRunDir } from "./experiment/run-dir.ts";
 export type { RunDir, RunState, StageRecord } from "./experiment/run-dir.ts";
 export { evaluateRun, playRun, resumeExperiment, runExperiment } from "./experiment/runner.ts";
 export type { RunOptions, RunResult } from "./experiment/runner.ts";
+export type { ScoreSet } from "./experiment/scores.ts";
+export { resumeConfig, runConfig } from "./experiment/sweep.ts";
+export type { SweepResult } from "./experiment/sweep.ts";
 export { runStages, safePoint } from "./experiment/stages.ts";
 export type { Stage, StageContext, StageOptions } from "./experiment/stages.ts";
 export { tableText } from "./experiment/table.ts";
-export type { Cell, Column, Estimate, ResultTable } from "./experiment/table.ts";
+export type { WatchStep, WatchView, WatchWorld } from "./experiment/watch.ts";
+export type { Bounded, Cell, Column, Estimate, ResultTable } from "./experiment/table.ts";
 
 export { jit, stopGradient, tf, toUint8 } from "./engine/jit.ts";
 export type { Host, Jitted, Tensor } from "./engine/jit.ts";
@@ -72,7 +83,13 @@ export type { Host, Jitted, Tensor } from "./engine/jit.ts";
 export { lengthOf } from "./data/episode.ts";
 export type { Episode } from "./data/episode.ts";
 export { iterateEpisodes, loadEpisodes, saveEpisode } from "./data/episode-store.ts";
+export { openEpisodes } from "./data/episode-source.ts";
+export type { EpisodeSource, SourceOptions } from "./data/episode-source.ts";
 export { loadImage, saveImage } from "./data/image.ts";
+export { openLerobot } from "./data/lerobot/reader.ts";
+export type { LerobotDataset, LerobotReadOptions } from "./data/lerobot/reader.ts";
+export { openLerobotWriter, writeLerobot } from "./data/lerobot/writer.ts";
+export type { LerobotWriter, LerobotWriterOptions } from "./data/lerobot/writer.ts";
 export { makeReplay } from "./data/replay.ts";
 export type { Replay } from "./data/replay.ts";
 export { openVideo } from "./data/video.ts";
@@ -223,11 +240,8 @@ export interface KnownEnvs extends BuiltinEnvs {}
 export const make = ((id: string, kwargs?: Kwargs) => registry.make(id, kwargs)) as Make<KnownEnvs>;
 
 /** `make` for environments that load their simulator when they are made: `await makeAsync("ArmReach-v0")`. */
-export const makeAsync = (<E extends Env = Env>(id: string, kwargs?: Kwargs) =>
-  registry.makeAsync(id, kwargs) as Promise<E>) as {
-  <Id extends keyof KnownEnvs & string>(id: Id, kwargs?: Kwargs): Promise<KnownEnvs[Id]>;
-  <E extends Env = Env>(id: string, kwargs?: Kwargs): Promise<E>;
-};
+export const makeAsync = ((id: string, kwargs?: Kwargs) =>
+  registry.makeAsync(id, kwargs)) as MakeAsync<KnownEnvs>;
 
 /** Many environments by id, stepped together: `await makeVec("CartPole-v1", { numEnvs: 8 })`. */
 export const makeVec = ((id: string, options?: MakeVecOptions) =>

@@ -30,6 +30,12 @@ export interface Make<Known> {
   <E extends Env = Env>(id: string | EnvSpec, kwargs?: Kwargs): E;
 }
 
+/** `makeAsync` over environments whose types are known by id. */
+export interface MakeAsync<Known> {
+  <Id extends keyof Known & string>(id: Id, kwargs?: Kwargs): Promise<Known[Id]>;
+  <E extends Env = Env>(id: string | EnvSpec, kwargs?: Kwargs): Promise<E>;
+}
+
 /** `makeVec` over environments whose types are known by id. */
 export interface MakeVec<Known> {
   <Id extends keyof Known & string>(id: Id, options?: MakeVecOptions): Promise<VectorOf<Known[Id]>>;

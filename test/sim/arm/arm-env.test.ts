@@ -5,7 +5,6 @@ import { float32, isNdArray, stackRows } from "../../../src/core/ndarray.ts";
 import type { NdArray } from "../../../src/core/ndarray.ts";
 import { Rng } from "../../../src/core/rng.ts";
 import { checkEnv } from "../../../src/env/check-env.ts";
-import type { Env } from "../../../src/env/env.ts";
 import { Registry } from "../../../src/env/registry.ts";
 import { makeArm } from "../../../src/sim/arm/arm-env.ts";
 import type { ArmEnv, ArmOptions } from "../../../src/sim/arm/arm-env.ts";
@@ -38,7 +37,7 @@ describe("the contract of single environments", () => {
   it.each(tasks)("is kept by %s, in every form of observation", async (task) => {
     for (const observation of ["goal", "state", "dict", "frame"] as const) {
       const env = await arm(task, { observation, dynamics: "random", looks: "random" });
-      const result = checkEnv(env as unknown as Env, { steps: observation === "goal" ? 20 : 3 });
+      const result = checkEnv(env, { steps: observation === "goal" ? 20 : 3 });
       expect(result.warnings).toEqual([]);
     }
   });

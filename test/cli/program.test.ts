@@ -1,6 +1,6 @@
 /** @file The command line: what it says, how it ends, and that asking for help loads nothing heavy. */
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -24,7 +24,17 @@ describe("reverie", () => {
   it("lists its commands", async () => {
     const { code, out } = await call("--help");
     expect(code).toBe(0);
-    for (const command of ["run", "resume", "evaluate", "play", "doctor"])
+    for (const command of [
+      "run",
+      "resume",
+      "evaluate",
+      "compare",
+      "reproduce",
+      "config",
+      "dashboard",
+      "play",
+      "doctor",
+    ])
       expect(out).toContain(`  ${command} `);
   });
 
@@ -74,6 +84,38 @@ describe("reverie", () => {
     const resume = await call("resume", "/nowhere");
     expect([resume.code, resume.err]).toEqual([2, expect.stringContaining("not the folder of a run")]);
     expect(existsSync("/nowhere")).toBe(false);
+  });
+
+  it("checks a config file and every run of its sweep without running anything", async () => {
+    const text = "experiment: driving\nsweep: { grid: { imagination.horizon: [5, 15] }, seeds: [0, 1] }\n";
+    const yaml = join(folderOf({ "a.yaml": text }), "a.yaml");
+    const { code, out } = await call("config", "check", yaml, "judge.episodes=4");
+    expect(code).toBe(0);
+    expect(out).toContain('a sound config of experiment "driving", a sweep of 4 runs');
+    expect(out).toContain("2-horizon=15-seed=0: imagination.horizon=15 seed=0");
+    expect(readdirSync(dirname(yaml))).toEqual(["a.yaml"]);
+    const wrong = await call("config", "check", yaml, "imagination.horizn=3");
+    expect([wrong.code, wrong.err]).toEqual([
+      2,
+      expect.stringContaining('did you mean "imagination.horizon"?'),
+    ]);
+  });
+
+  it("explains a field of an experiment, and prints the schema of its files", async () => {
+    const { out } = await call("config", "explain", "driving", "imagination.horizon");
+    expect(out).toBe(
+      "imagination.horizon\n    Imagined steps per rollout; the learner bootstraps there. integer >= 1, default 15\n",
+    );
+    expect((await call("config", "explain", "drivng")).err).toContain('"driving"');
+    const schema = JSON.parse((await call("config", "schema", "driving")).out) as { properties: object };
+    expect(Object.keys(schema.properties)).toEqual(
+      expect.arrayContaining(["extends", "sweep", "imagination"]),
+    );
+  });
+
+  it("refuses to show the dashboard where others could look without a token", async () => {
+    const { code, err } = await call("dashboard", "--host", "0.0.0.0", "--port", "0");
+    expect([code, err]).toEqual([1, expect.stringContaining("REVERIE_DASHBOARD_TOKEN")]);
   });
 
   it("names the nearest environment when asked to play an unknown one", async () => {

@@ -13,7 +13,7 @@ import { encodeMoment } from "../../src/dashboard/frame.ts";
 import { makeLatestSender } from "../../src/dashboard/latest.ts";
 import { askBridge, bridgeView, parseSamples } from "../../src/dashboard/robots.ts";
 import { heldAction, playShow, runShow, watchShow } from "../../src/dashboard/world-loop.ts";
-import { makeWorlds } from "../../src/dashboard/worlds.ts";
+import { makeWorlds, openWorldProcess } from "../../src/dashboard/worlds.ts";
 import type { PlayStep, PlayWorld } from "../../src/experiment/play.ts";
 import { fakeWorlds, lock, runFolder } from "./fakes.ts";
 
@@ -210,6 +210,13 @@ describe("worlds", () => {
     expect(fakes.opened).toHaveLength(4);
     worlds.close();
     expect(fakes.opened.every(({ closed }) => closed)).toBe(true);
+  });
+
+  it("live in a process of their own, which says why there is nothing to see", async () => {
+    const message = await new Promise<string>((resolve) => {
+      openWorldProcess("watch", "/nowhere", { frame: () => resolve("a frame"), error: resolve });
+    });
+    expect(message).toContain("/nowhere is not the folder of a run");
   });
 
   it("travel as a head and PNGs that anyone can read", () => {

@@ -1,4 +1,7 @@
-/** @file The operator: drives the car at an address with a driver, records what happened, and shows it live. */
+/**
+ * @file The operator: drives the car at an address, records what happened, and shows it live. It drives with the policy learned
+ * in imagination that comes with this example, with that of a run (`--policy runs/<run>`), or by hand-written rules (`--looking`).
+ */
 
 import { parseArgs } from "node:util";
 
@@ -59,14 +62,14 @@ if (process.argv[1]?.endsWith("drive.ts") === true) {
     options: {
       policy: { type: "string" },
       name: { type: "string" },
+      looking: { type: "boolean", default: false },
       episodes: { type: "string", default: "1" },
       seed: { type: "string", default: "0" },
       record: { type: "string" },
       foxglove: { type: "string" },
     },
   });
-  const driver =
-    values.policy === undefined ? makeLookingDriver() : loadLearnedDriver(values.policy, values.name);
+  const driver = values.looking ? makeLookingDriver() : loadLearnedDriver(values.policy, values.name);
   const returns = await drive({
     url: positionals[0] ?? "ws://127.0.0.1:8778",
     driver,

@@ -2,6 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import { fail } from "../../src/core/errors.ts";
 import { float32 } from "../../src/core/ndarray.ts";
@@ -29,16 +30,27 @@ const ego = { row: 48, column: 32 } as const;
 const wheelbaseM = 2.6;
 const fullLockRad = 0.42;
 
-/** A driver from a run's seed folder (`runs/…/seed-0`): tokenizer, world model, and the policy of that name. */
-export function loadLearnedDriver(folder: string, name = "imagined"): Driver {
-  const path = join(folder, "policies", `${name}.safetensors`);
-  if (!existsSync(path)) {
+/** The policy that comes with this example; `policy/origin.json` says which command made it, and how good it is. */
+export const shippedPolicy = fileURLToPath(new URL("./policy", import.meta.url));
+
+/** The folder that holds `policies/`: `folder` itself, or the first seed of a run. @throws IO_FAILED when neither does */
+export function seedFolder(folder: string): string {
+  const found = [folder, join(folder, "seed-0")].find((candidate) => existsSync(join(candidate, "policies")));
+  return (
+    found ??
     fail({
       code: "IO_FAILED",
-      what: `no policy at ${path}`,
-      fix: "run the driving experiment first, and name its seed folder",
-    });
-  }
+      what: `no policies in ${folder === "" ? "no folder" : folder}`,
+      expected: "a run folder (runs/<run>), or one of its seeds",
+      fix: "run the driving experiment first: npm run reverie -- run examples/robot-car/policy.yaml",
+    })
+  );
+}
+
+/** A driver from a run folder (`runs/<run>` or `runs/<run>/seed-1`): tokenizer, world model, and the policy of that name. */
+export function loadLearnedDriver(run: string = shippedPolicy, name = "imagined"): Driver {
+  const folder = seedFolder(run);
+  const path = join(folder, "policies", `${name}.safetensors`);
   const tokenizer = loadContinuousTokenizer(join(folder, "tokenizer.safetensors"), Rng.fromSeed(0));
   const model = loadLatentModel(join(folder, "worldmodel.safetensors"), tokenizer);
   const { tensors, meta } = loadCheckpoint(path);

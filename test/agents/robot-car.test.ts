@@ -1,6 +1,6 @@
 /** @file The example robot: a car in front of its guard and an operator, each behind a socket; who vanishes leaves it standing. */
 
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawn } from "node:child_process";
@@ -58,7 +58,7 @@ afterAll(async () => {
 });
 
 it("is driven by what the operator sees, and stands when the operator is killed; what was driven is on disk", async () => {
-  const operator = run("drive", url, "--record", dir, "--seed", "3");
+  const operator = run("drive", url, "--looking", "--record", dir, "--seed", "3");
   await until(() => car.drivenSteps > 20 && car.speedMps > 1, 20_000);
   operator.kill("SIGKILL");
   await once(operator, "exit");
@@ -74,7 +74,7 @@ it("is driven by what the operator sees, and stands when the operator is killed;
 }, 40_000);
 
 it("stands when its onboard computer is killed", async () => {
-  run("drive", url, "--seed", "4");
+  run("drive", url, "--looking", "--seed", "4");
   await until(() => car.drivenSteps < 20, 20_000);
   await until(() => car.drivenSteps > 20 && car.speedMps > 1, 20_000);
   onboard.kill("SIGKILL");
@@ -85,21 +85,19 @@ it("says what is missing when the learned policy is not there", () => {
   expect(() => loadLearnedDriver(dir)).toThrow(/run the driving experiment first/);
 });
 
-/** A seed folder of a finished driving run; `examples/robot-car/policy` when one is shipped. */
-const learned =
-  process.env.REVERIE_ROBOT_POLICY ?? new URL("../../examples/robot-car/policy", import.meta.url).pathname;
-
-it.skipIf(!existsSync(join(learned, "policies")))(
-  "is driven by a policy learned in imagination, as far as the hand-written driver gets",
+// Retried: real time, and every late action costs return.
+it(
+  "is driven through the guard by the policy that was learned in imagination",
+  { retry: 2, timeout: 60_000 },
   async () => {
     const robot = await startOnboard({ device: car.url, port: 0 });
     try {
-      const driver = loadLearnedDriver(learned);
-      const returns = await drive({ url: robot.url as string, driver, episodes: 1, seed: 7 });
-      expect(returns[0]).toBeGreaterThan(150);
+      const driver = loadLearnedDriver(process.env.REVERIE_ROBOT_POLICY);
+      expect(driver.name).toBe("imagined (learned)");
+      const [driven] = await drive({ url: robot.url as string, driver, episodes: 1, seed: 7 });
+      expect(driven).toBeGreaterThan(100); // at random it is about -4
     } finally {
       await robot.close();
     }
   },
-  60_000,
 );

@@ -40,7 +40,7 @@ export { infoAt, infosToList } from "./env/infos.ts";
 export { Registry, registry } from "./env/registry.ts";
 export type { MakeVecOptions } from "./env/registry.ts";
 export { specFromJson, specToJson } from "./env/spec-json.ts";
-export type { Batched, VectorOf } from "./env/types.ts";
+export type { Batched, EnvOf, VectorOf } from "./env/types.ts";
 export { PartialVectorEnv } from "./env/vector/partial.ts";
 export { SyncVectorEnv } from "./env/vector/sync.ts";
 export { wrappers } from "./env/wrappers/wrappers.ts";

@@ -1,9 +1,13 @@
 /** @file Types that flow from spaces: what a batch of elements is, and the vector form of an environment's type. */
 
 import type { NdArray } from "../core/ndarray.ts";
+import type { SampleOf, Space } from "../core/spaces/space.ts";
 import type { AutoresetVectorEnv } from "./autoreset.ts";
 import type { Env, EnvSpec, Kwargs, ObservationBatch } from "./env.ts";
 import type { MakeVecOptions } from "./registry.ts";
+
+/** The environment of these spaces: `EnvOf<typeof observationSpace, typeof actionSpace>`. */
+export type EnvOf<O extends Space, A extends Space> = Env<SampleOf<O>, SampleOf<A>>;
 
 /** A batch of elements `T`: arrays gain a first axis, numbers become one array, containers keep their form. */
 export type Batched<T> = T extends number

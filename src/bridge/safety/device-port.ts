@@ -55,6 +55,7 @@ export async function openDevicePort(
   options: ListenerOptions,
 ): Promise<DevicePort> {
   let master: Peer | undefined;
+  let unsent: Omit<PortObservation, "ageMs"> | undefined;
   const listener = await openListener((peer) => {
     if (master !== undefined) {
       peer.close(1013, "this robot has a guard already");
@@ -66,24 +67,45 @@ export async function openDevicePort(
       message: (bytes) => obey(handlers, decodeMap(bytes)),
       closed: () => {
         master = undefined;
+        unsent = undefined;
         handlers.gone();
       },
     };
   }, options);
-  const send = (message: WireMap): void => {
-    if (master !== undefined && master.bufferedBytes <= maxBufferedBytes) master.send(message);
+  const send = (message: WireMap): boolean => {
+    if (master === undefined || master.bufferedBytes > maxBufferedBytes) return false;
+    master.send(message);
+    return true;
   };
   return {
     url: listener.url,
-    observe: ({ ageMs, ...rest }) => send({ op: "obs", age_ms: ageMs, ...rest }),
+    observe({ ageMs, ...seen }) {
+      const rest = unsent === undefined ? seen : withUnsent(unsent, seen);
+      unsent = send({ op: "obs", age_ms: ageMs, ...rest }) || master === undefined ? undefined : rest;
+    },
     measured: (positions, ageMs) =>
-      send({
+      void send({
         op: "measured",
         age_ms: ageMs,
         positions: ndarray("float64", [positions.length], positions),
       }),
-    acknowledge: (number) => send({ op: "ack", number }),
+    acknowledge: (number) => void send({ op: "ack", number }),
     close: () => listener.close(),
+  };
+}
+
+/** What an observation that was dropped had to tell goes with the next one. */
+function withUnsent(
+  unsent: Omit<PortObservation, "ageMs">,
+  seen: Omit<PortObservation, "ageMs">,
+): Omit<PortObservation, "ageMs"> {
+  if (seen.reset !== undefined) return seen;
+  return {
+    ...seen,
+    reset: unsent.reset,
+    reward: (unsent.reward ?? 0) + (seen.reward ?? 0),
+    terminated: unsent.terminated === true || seen.terminated === true,
+    truncated: unsent.truncated === true || seen.truncated === true,
   };
 }
 

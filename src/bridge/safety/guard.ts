@@ -64,12 +64,14 @@ interface OperatorSession {
 interface Attached {
   readonly link: OperatorLink;
   readonly principal: string;
-  readonly outlet: NewestWins<RobotMessage>;
+  readonly outlet: NewestWins<Observed>;
   faults: number;
   /** A greeting that waits for the robot. */
   hello?: OperatorMessage & { op: "hello" };
   session?: OperatorSession;
 }
+
+type Observed = RobotMessage & { op: "obs" };
 
 const credits = 2;
 
@@ -110,7 +112,7 @@ export class Guard {
 
   /** An operator connects. */
   attach(link: OperatorLink, principal = "local"): Attachment {
-    const outlet = new NewestWins<RobotMessage>((message) => link.send(message), credits);
+    const outlet = new NewestWins<Observed>((message) => link.send(message), credits, merged);
     const who: Attached = { link, principal, outlet, faults: 0 };
     this.attached.add(who);
     return {
@@ -375,6 +377,19 @@ export class Guard {
     const { state } = this;
     for (const { link, session } of this.attached) if (session !== undefined) link.send(state);
   }
+}
+
+/** An observation that takes the place of one that was never sent says what happened meanwhile: reset, rewards, the end. */
+function merged(older: Observed, newer: Observed): Observed {
+  const reset = newer.reset ?? older.reset;
+  if (newer.episode !== older.episode) return { ...newer, reset };
+  return {
+    ...newer,
+    reset,
+    reward: older.reward + newer.reward,
+    terminated: older.terminated || newer.terminated,
+    truncated: older.truncated || newer.truncated,
+  };
 }
 
 /** How an observation differs from what the device announced. */

@@ -6,13 +6,20 @@
  */
 export class NewestWins<T> {
   private readonly send: (item: T) => void;
+  private readonly merge: (older: T, newer: T) => T;
   private readonly capacity: number;
   private pending: { readonly item: T } | undefined;
   private free: number;
   private lost = 0;
 
-  constructor(send: (item: T) => void, credits: number) {
+  /** `merge` makes what is sent instead of two, when the older was never sent; default: the newer. */
+  constructor(
+    send: (item: T) => void,
+    credits: number,
+    merge: (older: T, newer: T) => T = (_, newer) => newer,
+  ) {
     this.send = send;
+    this.merge = merge;
     this.capacity = credits;
     this.free = credits;
   }
@@ -34,8 +41,12 @@ export class NewestWins<T> {
       this.send(item);
       return;
     }
-    if (this.pending !== undefined) this.lost++;
-    this.pending = { item };
+    if (this.pending === undefined) {
+      this.pending = { item };
+      return;
+    }
+    this.lost++;
+    this.pending = { item: this.merge(this.pending.item, item) };
   }
 
   /** The consumer has dealt with `count` items. Surplus acknowledgements are ignored. */

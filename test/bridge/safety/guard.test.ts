@@ -205,6 +205,23 @@ describe("observations", () => {
     expect(pilot.of("obs")).toHaveLength(5);
   });
 
+  it("tell a slow operator what it missed: that its reset is done, what was earned since, and the end", () => {
+    const { device, operator } = guardRig();
+    const slow = operator();
+    for (let i = 0; i < 2; i++) device.observe();
+    slow.send({ op: "reset", id: 7 });
+    device.observe({ reward: 5 }); // of the old episode
+    device.observe({ resetId: device.resets[0].id, reward: 1 });
+    device.observe({ reward: 0.25 });
+    device.observe({ terminated: true });
+    device.observe();
+    slow.send({ op: "credit" });
+    expect(slow.of("obs").at(-1)).toMatchObject({ n: 6, reset: 7, reward: 1.25, terminated: true });
+    for (let i = 0; i < 3; i++) device.observe({ reward: 1 });
+    slow.send({ op: "credit" });
+    expect(slow.of("obs").at(-1)).toMatchObject({ n: 9, reset: undefined, reward: 3, terminated: false });
+  });
+
   it("begin a new episode after a reset, and only the one who asked is told so", () => {
     const { device, operator } = guardRig();
     const [pilot, watcher] = [operator(), operator()];

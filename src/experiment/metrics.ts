@@ -157,8 +157,16 @@ function tagOf(stage: string, name: string): string {
   return name.includes("/") ? name : `${stage}/${name}`;
 }
 
+/** How metrics are taken. */
+export interface MetricsOptions {
+  /** Milliseconds since 1970; for tests. */
+  readonly now?: () => number;
+  /** Told of every line once it is on disk. */
+  readonly onLine?: (line: MetricLine) => void;
+}
+
 /** Open `metrics.jsonl` and `tensorboard/` of a run folder. @throws CORRUPT_FILE, STORAGE_FULL */
-export function openMetrics(folder: string, now: () => number = Date.now): Metrics {
+export function openMetrics(folder: string, { now = Date.now, onLine }: MetricsOptions = {}): Metrics {
   const lines = openLines(join(folder, "metrics.jsonl"));
   const board = openBoard(join(folder, "tensorboard"));
   const begun = new Set<string>();
@@ -170,7 +178,9 @@ export function openMetrics(folder: string, now: () => number = Date.now): Metri
     log(stage, step, values) {
       checkLine(stage, step, values);
       if (!begun.has(stage)) drop(stage, step);
-      lines.append({ stage, step, time: Math.round(now()) / 1000, ...values });
+      const line = { stage, step, time: Math.round(now()) / 1000, ...values };
+      lines.append(line);
+      onLine?.(line);
       const writer = board.writer(stage);
       for (const [name, value] of Object.entries(values)) writer.scalar(tagOf(stage, name), step, value);
     },

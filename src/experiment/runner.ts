@@ -10,7 +10,9 @@ import { kindOf, readConfig } from "./config-source.ts";
 import { digestOf, resultParts } from "./digest.ts";
 import type { EvaluateOptions, Experiment, Experiments } from "./experiment.ts";
 import { isStorageFull } from "../core/storage.ts";
+import type { MetricLine } from "./metrics.ts";
 import { openMetrics } from "./metrics.ts";
+import { mlflowSettings, openMlflow } from "./mlflow.ts";
 import type { PlayWorld } from "./play.ts";
 import type { Output } from "./progress.ts";
 import { openProgress } from "./progress.ts";
@@ -156,6 +158,30 @@ export async function resumeExperiment(path: string, options: RunOptions = {}): 
   return work(openRunDir(path), options, (runDir) => goThrough(experiment, config, runDir, options));
 }
 
+/** Do `body`, its metrics going to MLflow too where the environment names a server. */
+async function tracked(
+  config: RunFields,
+  runDir: RunDir,
+  output: Output = process.stdout,
+  body: (onMetrics?: (line: MetricLine) => void) => Promise<void>,
+): Promise<void> {
+  const settings = mlflowSettings(process.env);
+  if (settings === undefined) return body();
+  const tracker = openMlflow(settings, runDir.path, config);
+  let outcome: Parameters<typeof tracker.close>[0] = "FAILED";
+  try {
+    await body((line) => tracker.log(line));
+    outcome = "FINISHED";
+  } catch (error) {
+    if (error instanceof ReverieError && error.code === "INTERRUPTED") outcome = "KILLED";
+    throw error;
+  } finally {
+    const trouble = await tracker.close(outcome);
+    if (trouble !== undefined)
+      output.write(`MLflow has not got everything (metrics.jsonl has): ${trouble}\n`);
+  }
+}
+
 /** All stages, then the hashes of what they found. */
 async function goThrough(
   experiment: Experiment,
@@ -165,7 +191,9 @@ async function goThrough(
 ): Promise<void> {
   const { output, signal, handleSignals } = o;
   const stages = experiment.stages(config);
-  await runStages(stages, config, runDir, { seed: config.seed, output, signal, handleSignals });
+  await tracked(config, runDir, output, (onMetrics) =>
+    runStages(stages, config, runDir, { seed: config.seed, output, onMetrics, signal, handleSignals }),
+  );
   const parts = resultParts(runDir.path, experiment.scores?.(config, runDir.path) ?? []);
   runDir.write("results.json", `${JSON.stringify(digestOf(parts), null, 2)}\n`);
 }

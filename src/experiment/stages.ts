@@ -2,7 +2,7 @@
 
 import { ReverieError, fail } from "../core/errors.ts";
 import { isStorageFull } from "../core/storage.ts";
-import type { Metrics } from "./metrics.ts";
+import type { MetricLine, Metrics } from "./metrics.ts";
 import { openMetrics } from "./metrics.ts";
 import type { Output, ProgressView } from "./progress.ts";
 import { clock, memory, openProgress } from "./progress.ts";
@@ -40,6 +40,8 @@ export interface Stage<C> {
 export interface StageOptions {
   readonly seed: number;
   readonly output?: Output;
+  /** Told of every line of metrics. */
+  readonly onMetrics?: (line: MetricLine) => void;
   /** Stops the run at the next safe point; SIGINT and SIGTERM do too unless `handleSignals` is false. */
   readonly signal?: AbortSignal;
   readonly handleSignals?: boolean;
@@ -71,7 +73,7 @@ export async function runStages<C>(
   checkNames(stages);
   const view = openProgress(options.output ?? process.stdout);
   const stop = watchSignals(options, view);
-  const metrics = openMetrics(runDir.path);
+  const metrics = openMetrics(runDir.path, { onLine: options.onMetrics });
   try {
     runDir.writePlan(stages.map(({ name }) => name));
     for (const [index, stage] of stages.entries()) {

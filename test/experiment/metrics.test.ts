@@ -19,7 +19,7 @@ function stepsOf(folder: string, stage: string): number[] {
 describe("metrics", () => {
   it("writes one line per log with stage, step and time", () => {
     const folder = newFolder();
-    const metrics = openMetrics(folder, clockAt(1234.5));
+    const metrics = openMetrics(folder, { now: clockAt(1234.5) });
     metrics.log("train", 3, { loss: 0.25, "rollout/ep_rew_mean": -1 });
     metrics.close();
     expect(readFileSync(join(folder, "metrics.jsonl"), "utf8")).toBe(

@@ -52,7 +52,7 @@ function makeDriver(env: DrivenEnv, policy: Policy<Features>): () => Promise<Wat
     const size = actions === undefined ? 0 : actions.length / env.numEnvs;
     return frames.map((frame, i) => {
       const [height, width] = frame?.shape ?? [0, 0];
-      const action = [...(actions ?? []).slice(i * size, (i + 1) * size)];
+      const action = Array.from(actions?.subarray(i * size, (i + 1) * size) ?? []);
       return {
         frame: { height, width, data: frame?.data ?? new Uint8Array() },
         action,

@@ -16,7 +16,7 @@ const primitive = async (id: string, options: Record<string, unknown> = {}) =>
     .primitive;
 
 for (const { id, vectorEntryPoint, entryPoint } of builtinEnvs) {
-  const steps = /^(Drive|Arm)/.test(id) ? 30 : 40;
+  const steps = id.startsWith("Arm") ? 14 : id.startsWith("Drive") ? 30 : 40;
   if (entryPoint !== undefined) conforms(`${id}, sync`, () => primitive(id, { mode: "sync" }), { steps });
   if (vectorEntryPoint !== undefined)
     conforms(`${id}, batched`, () => primitive(id, { mode: "batched" }), { steps });

@@ -1,6 +1,8 @@
 /** @file `DriveTrack-v0`: drive a closed random track from a bird's-eye view. */
 
 import { fail } from "../../core/errors.ts";
+import { checkCamera } from "./front-view.ts";
+import type { DrivingCamera } from "./front-view.ts";
 import { TrackWorld, trackPools } from "./track-world.ts";
 import { DrivingVecEnv } from "./vec-env.ts";
 import type { ObservationForm } from "./spaces.ts";
@@ -13,6 +15,8 @@ export interface DriveTrackOptions {
   readonly split?: Split;
   /** Default "dict". */
   readonly observation?: ObservationForm;
+  /** What frames and pictures show: the scene from above, or the view through the windscreen. Default "bird". */
+  readonly camera?: DrivingCamera;
   /** Start anywhere on the road at up to 13 m/s, badly aimed: what data collection wants. Default false. */
   readonly wideStarts?: boolean;
   /** Default 300 (30 s); -1: never. */
@@ -38,6 +42,8 @@ export type DriveTrackVecEnv = DrivingVecEnv<TrackWorld>;
  * | info | progressM (of the episode), lateralErrorM, headingErrorRad, timeToCollisionS (to the road's edge, ≤ 10), speedMps, crashed, trackId |
  * | reset options | `track`: id or ids |
  *
+ * With `camera: "front"` the frame is the view through the windscreen instead.
+ *
  * Version history: v0, first.
  */
 export function makeDriveTrackVec(options: DriveTrackOptions): DriveTrackVecEnv {
@@ -52,7 +58,7 @@ export function makeDriveTrackVec(options: DriveTrackOptions): DriveTrackVecEnv 
     });
   }
   const { numEnvs, wideStarts = false } = options;
-  const world = new TrackWorld({ numEnvs, split, wideStarts, pool });
+  const world = new TrackWorld({ numEnvs, split, wideStarts, pool, camera: checkCamera(options.camera) });
   return new DrivingVecEnv(world, {
     numEnvs,
     observation: options.observation ?? "dict",

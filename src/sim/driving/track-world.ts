@@ -8,8 +8,10 @@ import { drawGround, frameSide } from "./bird-view.ts";
 import { makeCar, stepCar, wrapAngle } from "./car.ts";
 import type { CarState } from "./car.ts";
 import { drawCar, drawSpeedBar, egoLook, egoPose } from "./sprites.ts";
-import { paintMap } from "./track-map.ts";
+import { paintMap, paintRoad } from "./track-map.ts";
 import type { ColorMap } from "./track-map.ts";
+import { makeFrontView } from "./front-view.ts";
+import type { DrivingCamera, FrontView, GroundPainter } from "./front-view.ts";
 import { headingErrorOf, trackCar } from "./track-episode.ts";
 import type { TrackEpisode } from "./track-episode.ts";
 import { pictureOfTrack } from "./track-picture.ts";
@@ -65,6 +67,7 @@ export interface TrackWorldOptions {
   readonly split: Split;
   readonly wideStarts: boolean;
   readonly pool: readonly number[];
+  readonly camera: DrivingCamera;
 }
 
 /** N independent cars, each on a track of the pool. */
@@ -77,6 +80,8 @@ export class TrackWorld implements DrivingWorld {
   readonly cars: readonly CarState[];
   readonly #pool: readonly number[];
   readonly #wideStarts: boolean;
+  readonly #front: FrontView | undefined;
+  readonly #ground: TrackGround;
   readonly #probe: TrackPlace = { arcM: 0, lateralM: 0, vertex: 0 };
 
   constructor(options: TrackWorldOptions) {
@@ -92,6 +97,12 @@ export class TrackWorld implements DrivingWorld {
       crashed: false,
     }));
     this.cars = this.episodes.map((episode) => episode.car);
+    this.#shown = track;
+    if (options.camera === "front")
+      this.#front = makeFrontView(
+        0,
+        trackPainter(() => this.#shown),
+      );
   }
 
   reset(row: number, rng: Rng, scene: number | undefined): void {
@@ -147,6 +158,12 @@ export class TrackWorld implements DrivingWorld {
 
   draw(row: number, out: Uint8Array, offset: number): void {
     const { car, track } = this.episodes[row];
+    if (this.#front !== undefined) {
+      this.#ground.begin(track);
+      this.#front.draw(car, [], out, offset);
+      drawSpeedBar(car.speedMps / trackCar.maxSpeedMps, out, offset);
+      return;
+    }
     viewScratch.xM = car.xM;
     viewScratch.yM = car.yM;
     viewScratch.yawRad = car.yawRad;
@@ -158,7 +175,10 @@ export class TrackWorld implements DrivingWorld {
   }
 
   picture(row: number, side: number): Frame {
-    return pictureOfTrack(this.episodes[row], egoRow, side);
+    const episode = this.episodes[row];
+    if (this.#front === undefined) return pictureOfTrack(episode, egoRow, side);
+    this.#ground.begin(episode.track);
+    return this.#front.picture(episode.car, [], side);
   }
 
   saveRow(row: number): SavedEpisode {
@@ -201,6 +221,39 @@ export class TrackWorld implements DrivingWorld {
 const canvas = makeCanvas(frameSide, frameSide, new Uint8Array(0));
 const ego = egoPose(egoRow);
 const viewScratch = { xM: 0, yM: 0, yawRad: 0, egoRow };
+
+/** Rays walk along a track from where the last one fell, and search all of it now and then and after a leap. */
+const searchEvery = 24;
+const leapM = 6;
+
+/** The track as a ground; `begin` must be called for every picture, so that none depends on the one before. */
+class TrackGround {
+  track: Track;
+  readonly #place: TrackPlace = { arcM: 0, lateralM: 0, vertex: 0 };
+  #x = 0;
+  #y = 0;
+  #calls = 0;
+
+  constructor(track: Track) {
+    this.track = track;
+  }
+
+  begin(track: Track): void {
+    this.track = track;
+    this.#calls = 0;
+  }
+
+  readonly paint: GroundPainter = (at, color) => {
+    const place = this.#place;
+    const { track } = this;
+    const leap = Math.abs(at[0] - this.#x) + Math.abs(at[1] - this.#y) > leapM;
+    this.#x = at[0];
+    this.#y = at[1];
+    if (leap || this.#calls++ % searchEvery === 0) projectAnywhere(track, at[0], at[1], place);
+    else projectNear(track, at[0], at[1], place);
+    paintRoad(track, place, Math.max(at[2], 0.1), color);
+  };
+}
 
 function unknownTrack(id: number, pool: readonly number[], split: Split): never {
   return fail({

@@ -1,6 +1,8 @@
 /** @file `DriveTraffic-v0`: drive a curved three-lane road among other cars from a bird's-eye view. */
 
 import { fail } from "../../core/errors.ts";
+import { checkCamera } from "./front-view.ts";
+import type { DrivingCamera } from "./front-view.ts";
 import type { ObservationForm } from "./spaces.ts";
 import { TrafficWorld, episodeRanges } from "./traffic-world.ts";
 import { DrivingVecEnv } from "./vec-env.ts";
@@ -13,6 +15,8 @@ export interface DriveTrafficOptions {
   readonly split?: Split;
   /** Default "dict". */
   readonly observation?: ObservationForm;
+  /** What frames and pictures show: the scene from above, or the view through the windscreen. Default "bird". */
+  readonly camera?: DrivingCamera;
   /** Start off the lane's middle, badly aimed, at 2–16 m/s. Default false. */
   readonly wideStarts?: boolean;
   /** Default 300 (30 s); -1: never. */
@@ -37,6 +41,8 @@ export type DriveTrafficVecEnv = DrivingVecEnv<TrafficWorld>;
  * | info | progressM (of the episode), lateralErrorM (from the nearest lane's middle), headingErrorRad, timeToCollisionS (nearest leader, ≤ 10), speedMps, crashed, episodeId |
  * | reset options | `episode`: id or ids |
  *
+ * With `camera: "front"` the frame is the view through the windscreen instead.
+ *
  * Version history: v0, first.
  */
 export function makeDriveTrafficVec(options: DriveTrafficOptions): DriveTrafficVecEnv {
@@ -51,9 +57,12 @@ export function makeDriveTrafficVec(options: DriveTrafficOptions): DriveTrafficV
     });
   }
   const { numEnvs, wideStarts = false } = options;
-  return new DrivingVecEnv(new TrafficWorld({ numEnvs, split, wideStarts, range }), {
-    numEnvs,
-    observation: options.observation ?? "dict",
-    maxEpisodeSteps: options.maxEpisodeSteps ?? 300,
-  });
+  return new DrivingVecEnv(
+    new TrafficWorld({ numEnvs, split, wideStarts, range, camera: checkCamera(options.camera) }),
+    {
+      numEnvs,
+      observation: options.observation ?? "dict",
+      maxEpisodeSteps: options.maxEpisodeSteps ?? 300,
+    },
+  );
 }

@@ -9,13 +9,22 @@ import { frameSide, metresPerPixel } from "./bird-view.ts";
 import { moveCar, stepSeconds, wrapAngle } from "./car.ts";
 import type { CarSpec, CarState } from "./car.ts";
 import { boxesOverlap } from "./collision.ts";
-import { drawRoad } from "./road-view.ts";
-import { drawShape, laneCount, laneMiddle, poseOnRoad, shapeRoad } from "./road.ts";
-import type { Pose, RoadPlace, RoadShape } from "./road.ts";
+import { makeFrontView } from "./front-view.ts";
+import type { DrivingCamera, FrontView, GroundPainter } from "./front-view.ts";
+import { drawRoad, paintLanes } from "./road-view.ts";
+import { drawShape, laneCount, laneMiddle, placeOnRoad, poseOnRoad, shapeRoad } from "./road.ts";
+import type { Pose, Road, RoadPlace, RoadShape } from "./road.ts";
 import { drawCar, egoInTrafficLook, egoPose, trafficLook } from "./sprites.ts";
 import { lateralErrorOf, locate, makeEpisode, timeToLeader } from "./traffic-episode.ts";
 import type { TrafficEpisode } from "./traffic-episode.ts";
-import { populate, stepTraffic, vehicleLengthM, vehiclePose, vehicleWidthM } from "./traffic.ts";
+import {
+  populate,
+  stepTraffic,
+  vehicleCount,
+  vehicleLengthM,
+  vehiclePose,
+  vehicleWidthM,
+} from "./traffic.ts";
 import type { Vehicle } from "./traffic.ts";
 import { pictureOfTraffic } from "./traffic-picture.ts";
 import type { DrivingFacts, DrivingWorld, Outcome, Split } from "./world.ts";
@@ -67,6 +76,7 @@ export interface TrafficWorldOptions {
   readonly wideStarts: boolean;
   /** Episode ids [from, to). */
   readonly range: readonly [number, number];
+  readonly camera: DrivingCamera;
 }
 
 /** N independent roads, each with an ego and eight other cars. */
@@ -79,6 +89,10 @@ export class TrafficWorld implements DrivingWorld {
   readonly cars: readonly CarState[];
   readonly #range: readonly [number, number];
   readonly #wideStarts: boolean;
+  readonly #front: FrontView | undefined;
+  /** The road and the other cars that the front camera shows. */
+  #shown: Road;
+  readonly #others: Pose[] = Array.from({ length: vehicleCount }, () => ({ xM: 0, yM: 0, yawRad: 0 }));
 
   constructor(options: TrafficWorldOptions) {
     this.split = options.split;
@@ -86,6 +100,20 @@ export class TrafficWorld implements DrivingWorld {
     this.#wideStarts = options.wideStarts;
     this.episodes = Array.from({ length: options.numEnvs }, makeEpisode);
     this.cars = this.episodes.map((episode) => episode.car);
+    this.#shown = this.episodes[0].road;
+    if (options.camera === "front")
+      this.#front = makeFrontView(
+        vehicleCount,
+        roadPainter(() => this.#shown),
+      );
+  }
+
+  /** Point the front camera's ground at a row's road; poses of its other cars. */
+  #look(row: number): readonly Pose[] {
+    const { road, vehicles } = this.episodes[row];
+    this.#shown = road;
+    vehicles.forEach((vehicle, i) => vehiclePose(road, vehicle, this.#others[i]));
+    return this.#others;
   }
 
   reset(row: number, rng: Rng, scene: number | undefined): void {
@@ -134,6 +162,10 @@ export class TrafficWorld implements DrivingWorld {
 
   draw(row: number, out: Uint8Array, offset: number): void {
     const { car, road, vehicles } = this.episodes[row];
+    if (this.#front !== undefined) {
+      this.#front.draw(car, this.#look(row), out, offset);
+      return;
+    }
     view.xM = car.xM;
     view.yM = car.yM;
     view.yawRad = car.yawRad;
@@ -155,7 +187,9 @@ export class TrafficWorld implements DrivingWorld {
   }
 
   picture(row: number, side: number): Frame {
-    return pictureOfTraffic(this.episodes[row], egoRow, side);
+    const episode = this.episodes[row];
+    if (this.#front === undefined) return pictureOfTraffic(episode, egoRow, side);
+    return this.#front.picture(episode.car, this.#look(row), side);
   }
 
   saveRow(row: number): SavedEpisode {
@@ -208,6 +242,14 @@ function hitsVehicle(episode: TrafficEpisode): boolean {
     if (boxesOverlap(episode.car, extent, pose, extent)) return true;
   }
   return false;
+}
+
+function roadPainter(shown: () => Road): GroundPainter {
+  const place: RoadPlace = { arcM: 0, lateralM: 0, roadYawRad: 0, curvature: 0 };
+  return (at, color) => {
+    placeOnRoad(shown(), at[0], at[1], place);
+    paintLanes(place, Math.max(at[2], 0.1), color);
+  };
 }
 
 function unknownEpisode(id: number, range: readonly [number, number], split: Split): never {

@@ -2,7 +2,6 @@
 
 import { asError, fail, unknownName } from "../core/errors.ts";
 import type { NdArray } from "../core/ndarray.ts";
-import { zeros } from "../core/ndarray.ts";
 import type { Space } from "../core/spaces/space.ts";
 import { AutoresetResult } from "./autoreset-result.ts";
 import { cloneBatch } from "./batch.ts";
@@ -22,6 +21,7 @@ import { cloneInfos } from "./infos.ts";
 import type { Mask } from "./masks.ts";
 import { checkMask } from "./masks.ts";
 import { nameOf } from "./names.ts";
+import { RowPhases } from "./row-phases.ts";
 import { cloneStep } from "./step-batch.ts";
 
 /** The names of the modes. */
@@ -38,14 +38,10 @@ export interface AutoresetOptions {
   readonly remake?: () => Promise<VectorEnv>;
 }
 
-const running = 0;
-const ended = 1;
-const unstarted = 2;
-
 /** What the derived env remembers between calls; plain data. */
 interface AutoresetState {
   readonly mode: AutoresetMode;
-  /** Per row: running, ended (waits for its reset) or unstarted (never reset). */
+  /** See `RowPhases`. */
   readonly phase: Uint8Array;
   readonly primitive: Snapshot;
 }
@@ -62,16 +58,10 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
   readonly stepSync?: (actions: A, mask?: Mask) => StepBatch<O>;
   readonly snapshot?: () => Snapshot;
   readonly restore?: (snapshot: Snapshot) => void;
-  readonly #phase: Uint8Array;
-  readonly #stepMask: Mask;
-  readonly #resetMask: Mask;
-  readonly #resetOptions: { mask: Mask };
+  readonly #phases: RowPhases;
   /** Makes another such environment, where that is known. */
   readonly remake: (() => Promise<VectorEnv>) | undefined;
   #firstSeed: number | undefined;
-  #wantsReset = false;
-  #wantsStep = false;
-  #masked = false;
   readonly #result: AutoresetResult<O>;
   #settled: { batch: StepBatch<O>; promise: Promise<StepBatch<O>> } | undefined;
 
@@ -84,11 +74,8 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
     this.#firstSeed = options.firstSeed;
     this.numEnvs = primitive.numEnvs;
     this.metadata = { ...primitive.metadata, autoreset: mode };
-    this.#phase = new Uint8Array(this.numEnvs).fill(unstarted);
-    this.#stepMask = zeros("bool", [this.numEnvs]);
-    this.#resetMask = zeros("bool", [this.numEnvs]);
+    this.#phases = new RowPhases(this.numEnvs, mode);
     this.#result = new AutoresetResult(primitive, mode);
-    this.#resetOptions = { mask: this.#resetMask };
     if (primitive.stepSync !== undefined && primitive.resetSync !== undefined) {
       this.resetSync = (reset) =>
         this.#absorbReset(this.primitive.resetSync!(this.#beforeReset(reset)), reset?.mask);
@@ -173,86 +160,45 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
   }
 
   #stepNow(actions: A, mask: Mask | undefined): StepBatch<O> {
-    this.#plan(mask);
-    if (this.#wantsStep) {
-      this.#absorbStep(this.primitive.stepSync!(actions, this.#masked ? this.#stepMask : undefined));
-    }
-    if (this.#wantsReset) this.#absorbAutoreset(this.primitive.resetSync!(this.#resetOptions));
+    const { primitive } = this;
+    const phases = this.#plan(mask);
+    if (phases.wantsStep)
+      this.#absorbStep(primitive.stepSync!(actions, phases.masked ? phases.stepMask : undefined));
+    if (phases.wantsReset) this.#absorbAutoreset(primitive.resetSync!(phases.resetOptions));
     return this.#handStep();
   }
 
   async #stepLater(actions: A, mask: Mask | undefined): Promise<StepBatch<O>> {
-    this.#plan(mask);
-    if (this.#wantsStep) {
-      this.#absorbStep(await this.primitive.step(actions, this.#masked ? this.#stepMask : undefined));
-    }
-    if (this.#wantsReset) this.#absorbAutoreset(await this.primitive.reset(this.#resetOptions));
+    const { primitive } = this;
+    const phases = this.#plan(mask);
+    if (phases.wantsStep)
+      this.#absorbStep(await primitive.step(actions, phases.masked ? phases.stepMask : undefined));
+    if (phases.wantsReset) this.#absorbAutoreset(await primitive.reset(phases.resetOptions));
     return this.#handStep();
   }
 
-  /** Decide which rows to step and, under NEXT_STEP, which to reset instead. */
-  #plan(mask: Mask | undefined): void {
-    checkMask(mask, this.numEnvs);
-    const phase = this.#phase;
-    const step = this.#stepMask.data;
-    const reset = this.#resetMask.data;
-    let steps = 0;
-    let resets = 0;
-    for (let i = 0; i < this.numEnvs; i++) {
-      const chosen = mask === undefined || mask.data[i] !== 0;
-      if (chosen && phase[i] !== running && (phase[i] === unstarted || this.mode !== "next-step"))
-        this.#refuse(i);
-      step[i] = chosen && phase[i] === running ? 1 : 0;
-      reset[i] = chosen && phase[i] === ended ? 1 : 0;
-      steps += step[i];
-      resets += reset[i];
-    }
-    this.#wantsStep = steps > 0;
-    this.#wantsReset = resets > 0;
-    this.#masked = steps < this.numEnvs;
+  #plan(mask: Mask | undefined): RowPhases {
+    this.#phases.plan(mask);
     this.#result.clear();
-  }
-
-  #refuse(row: number): never {
-    const never = this.#phase[row] === unstarted;
-    return fail({
-      code: "RESET_NEEDED",
-      what: `step of sub-environment ${row}, ${never ? "which was never reset" : "whose episode has ended"}`,
-      expected: never
-        ? "reset() before the first step"
-        : `reset({ mask }) of ended rows before they are stepped again`,
-      fix: never
-        ? "call await env.reset({ seed }) first"
-        : "call env.reset({ mask }) for it, leave it out with step(actions, mask), or choose another autoreset mode",
-    });
+    return this.#phases;
   }
 
   #absorbStep(from: StepBatch<O>): void {
-    const batch = this.#result.takeStep(from);
-    const step = this.#stepMask.data;
-    const reset = this.#resetMask.data;
-    const sameStep = this.mode === "same-step";
-    for (let i = 0; i < this.numEnvs; i++) {
-      if (step[i] === 0 || (batch.terminations.data[i] | batch.truncations.data[i]) === 0) continue;
-      this.#phase[i] = ended;
-      if (!sameStep) continue;
-      reset[i] = 1;
-      this.#wantsReset = true;
-    }
-    if (!this.#wantsReset) return;
-    if (sameStep) this.#result.keepFinals(reset);
-    else this.#result.keepInfos(step);
+    const phases = this.#phases;
+    phases.noteEnds(this.#result.takeStep(from));
+    if (!phases.wantsReset) return;
+    if (this.mode === "same-step") this.#result.keepFinals(phases.resetMask.data);
+    else this.#result.keepInfos(phases.stepMask.data);
   }
 
   #absorbAutoreset(from: ResetBatch<O>): void {
-    const reset = this.#resetMask.data;
-    for (let i = 0; i < this.numEnvs; i++) if (reset[i] !== 0) this.#phase[i] = running;
-    this.#result.takeReset(from, reset);
+    const { resetMask } = this.#phases;
+    this.#phases.noteReset(resetMask);
+    this.#result.takeReset(from, resetMask.data);
   }
 
   #absorbReset(from: ResetBatch<O>, mask: Mask | undefined): ResetBatch<O> {
-    for (let i = 0; i < this.numEnvs; i++)
-      if (mask === undefined || mask.data[i] !== 0) this.#phase[i] = running;
+    this.#phases.noteReset(mask);
     if (!this.copies) return from;
     return {
       observations: cloneBatch(this.singleObservationSpace, from.observations),
@@ -269,7 +215,7 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
   #snapshot(): Snapshot {
     const state: AutoresetState = {
       mode: this.mode,
-      phase: this.#phase.slice(),
+      phase: this.#phases.save(),
       primitive: this.primitive.snapshot!(),
     };
     return { kind: "autoreset", state };
@@ -286,7 +232,7 @@ export class AutoresetVectorEnv<O = ObservationBatch, A = NdArray> implements Ve
         fix: "restore into an environment made with the same arguments",
       });
     }
-    this.#phase.set(state.phase);
+    this.#phases.load(state.phase);
     this.primitive.restore!(state.primitive);
   }
 }

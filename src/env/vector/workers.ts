@@ -10,7 +10,6 @@ import type {
   EnvMetadata,
   EnvSpec,
   Frame,
-  InfoColumn,
   Kwargs,
   ObservationBatch,
   ResetBatch,
@@ -19,20 +18,19 @@ import type {
   VectorEnv,
   VectorResetOptions,
 } from "../env.ts";
-import { isEmptyInfos, noInfos, placeInfos } from "../infos.ts";
+import { noInfos } from "../infos.ts";
 import { writeActions } from "./actions.ts";
 import { primitiveName } from "../names.ts";
-import { seedOf } from "./seeds.ts";
 import { allocateMemory } from "./shared-memory.ts";
 import type { Outcome } from "./worker-handle.ts";
 import type { SyncState } from "./sync.ts";
 import { readSyncSnapshot } from "./sync.ts";
 import { failureError, WorkerHandle } from "./worker-handle.ts";
 import type { Introduction, SharedMemory, WorkerSpec } from "./worker-protocol.ts";
+import { joinInfos, shareOfReset } from "./worker-rows.ts";
 import { partsOf, workerSpecOf } from "./worker-spec.ts";
 
 type Mask = NdArray<"bool">;
-type Columns = Record<string, InfoColumn>;
 
 /** Options of `makeWorkersVectorEnv`. */
 export interface WorkersOptions {
@@ -120,10 +118,10 @@ export class WorkersVectorEnv implements VectorEnv<ObservationBatch, unknown> {
     const rows = this.#begin(options.mask);
     try {
       await this.#revive(rows);
-      for (const handle of rows) handle.requestReset(this.#localOptions(options, handle));
+      for (const handle of rows) handle.requestReset(shareOfReset(options, this.#mask, handle));
       const outcomes = await Promise.all(rows.map((handle) => handle.outcome()));
       this.#judge(outcomes, "throw");
-      this.#reset.infos = this.#infosOf(rows, outcomes);
+      this.#reset.infos = joinInfos(rows, outcomes, this.#mask);
       return this.#reset;
     } finally {
       this.#busy = false;
@@ -139,7 +137,7 @@ export class WorkersVectorEnv implements VectorEnv<ObservationBatch, unknown> {
       const outcomes = await Promise.all(rows.map((handle) => handle.outcome()));
       await this.#bury(rows, outcomes);
       this.#judge(outcomes, this.#closed ? "throw" : (this.#options.onFailure ?? "throw"));
-      this.#batch.infos = this.#infosOf(rows, outcomes);
+      this.#batch.infos = joinInfos(rows, outcomes, this.#mask);
       return this.#batch;
     } finally {
       this.#busy = false;
@@ -163,15 +161,6 @@ export class WorkersVectorEnv implements VectorEnv<ObservationBatch, unknown> {
     else this.#mask.data.set(mask.data);
     if (mask === undefined) return this.#handles;
     return this.#handles.filter(({ start, end }) => mask.data.subarray(start, end).includes(1));
-  }
-
-  #localOptions(options: VectorResetOptions, { start, end }: WorkerHandle): VectorResetOptions {
-    const seed = Array.from({ length: end - start }, (_, j) => seedOf(options.seed, start + j, this.numEnvs));
-    const flags = this.#mask.data.slice(start, end);
-    const mask: Mask | undefined = flags.includes(0)
-      ? { dtype: "bool", shape: [end - start], data: flags }
-      : undefined;
-    return { options: options.options, seed, mask };
   }
 
   /** Rows of workers that do not take part report nothing. */
@@ -221,19 +210,6 @@ export class WorkersVectorEnv implements VectorEnv<ObservationBatch, unknown> {
       const serious = failures.find((failure) => failure.row < 0 || onFailure === "throw");
       if (serious !== undefined) failureError(serious);
     }
-  }
-
-  #infosOf(rows: readonly WorkerHandle[], outcomes: readonly Outcome[]): ResetBatch["infos"] {
-    const columns: Columns = {};
-    outcomes.forEach(({ infos, died }, k) => {
-      const { start, end } = rows[k];
-      if (infos !== undefined) placeInfos(columns, infos, start, this.numEnvs);
-      if (died === undefined) return;
-      const values = Array.from({ length: end - start }, () => died.message);
-      const mask: Mask = { dtype: "bool", shape: [end - start], data: this.#mask.data.slice(start, end) };
-      placeInfos(columns, { failure: { values, mask } }, start, this.numEnvs);
-    });
-    return isEmptyInfos(columns) ? noInfos : columns;
   }
 
   async render(mask?: Mask): Promise<readonly (Frame | undefined)[]> {

@@ -34,7 +34,7 @@ const collect = section({
   stressSteps: count(50).describe("Length of those episodes at most"),
   mirror: z
     .boolean()
-    .default(false)
+    .default(true)
     .describe("Train the model and the clones on every episode's mirror image too: driving is symmetric"),
   validationEpisodes: count(32).describe(
     "Behaviour episodes on validation worlds, for the model's metrics alone",
@@ -98,7 +98,7 @@ const worldmodel = section({
     .min(1)
     .default([
       { steps: 400, horizon: 1, batchSize: 64, learningRate: 0.004, terminalFraction: 0.15 },
-      { steps: 170, horizon: 5, batchSize: 32, learningRate: 0.002, terminalFraction: 0.15 },
+      { steps: 220, horizon: 5, batchSize: 32, learningRate: 0.002, terminalFraction: 0.3 },
     ])
     .describe("Training phases, in order: one-step first, then unrolled"),
   weights: section({
@@ -168,7 +168,7 @@ const imagination = section({
   rounds: z.int().min(0).default(12).describe("Dyna rounds after the offline phase"),
   roundFrames: count(1600).describe("Real steps that the policy records per round"),
   roundModelSteps: count(20).describe("Model steps per member and round, at the last phase's horizon"),
-  roundIterations: count(8).describe("Policy iterations per round"),
+  roundIterations: count(20).describe("Policy iterations per round"),
   recentRounds: count(3).describe("Rounds that count as recent"),
   recentFraction: fraction(0.8).describe("Share of start states from recent rounds' episodes"),
   recordedRows: z

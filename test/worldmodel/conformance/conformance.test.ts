@@ -1,17 +1,19 @@
 /** @file Every kind of world model keeps the contract. */
 
 import { ndarray } from "../../../src/core/ndarray.ts";
+import { untrainedCausal } from "../causal-flow-subject.ts";
 import { configOf, framesOf, untrained } from "../line-world.ts";
 import { framesAt, untrainedRing } from "../token-world.ts";
 import { conformance, type Subject } from "./laws.ts";
 
-const line = (form: "deterministic" | "flow", count: number) => (): Subject => ({
-  model: untrained(form, { config: configOf(form, 3), count }),
+const line = (form: "deterministic" | "flow" | "causal", count: number) => (): Subject => ({
+  model:
+    form === "causal" ? untrainedCausal("residual") : untrained(form, { config: configOf(form, 3), count }),
   frames: (batch, time) => {
     const { data } = framesOf(Array.from({ length: batch * time }, (_, i) => Math.sin(i)));
     return ndarray("uint8", [batch, time, 1, 1, 3], data);
   },
-  random: form === "flow",
+  random: form !== "deterministic",
 });
 
 const ring = (temperature: number) => (): Subject => ({
@@ -27,5 +29,6 @@ const ring = (temperature: number) => (): Subject => ({
 conformance("latent, deterministic", line("deterministic", 1));
 conformance("latent, an ensemble", line("deterministic", 3));
 conformance("latent, rectified flow", line("flow", 1));
+conformance("causal flow", line("causal", 1));
 conformance("autoregressive, sampled", ring(1));
 conformance("autoregressive, greedy", ring(0));

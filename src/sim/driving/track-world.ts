@@ -97,12 +97,8 @@ export class TrackWorld implements DrivingWorld {
       crashed: false,
     }));
     this.cars = this.episodes.map((episode) => episode.car);
-    this.#shown = track;
-    if (options.camera === "front")
-      this.#front = makeFrontView(
-        0,
-        trackPainter(() => this.#shown),
-      );
+    this.#ground = new TrackGround(track);
+    if (options.camera === "front") this.#front = makeFrontView(0, this.#ground.paint);
   }
 
   reset(row: number, rng: Rng, scene: number | undefined): void {

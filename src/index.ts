@@ -130,6 +130,11 @@ export { loadAutoregressiveModel, saveAutoregressiveModel } from "./worldmodel/a
 export type { AutoregressiveWorldModel } from "./worldmodel/autoregressive-model.ts";
 export { makeAutoregressiveTrainer } from "./worldmodel/autoregressive-train.ts";
 export type { AutoregressiveTrainer } from "./worldmodel/autoregressive-train.ts";
+export type { CausalFlowConfig } from "./worldmodel/causal-flow.ts";
+export { loadCausalFlowModel, saveCausalFlowModel } from "./worldmodel/causal-flow-model.ts";
+export { makeCausalFlowTrainer } from "./worldmodel/causal-flow-train.ts";
+export type { CausalFlowTrainer } from "./worldmodel/causal-flow-train.ts";
+export type { FlowTimes } from "./worldmodel/flow-times.ts";
 export * as rotations from "./worldmodel/rotations.ts";
 export type { TokenSampling } from "./worldmodel/token-sampling.ts";
 export { loadLatentModel, saveLatentModel } from "./worldmodel/checkpoint.ts";

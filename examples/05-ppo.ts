@@ -46,7 +46,7 @@ async function judge(policy: ActorCritic): Promise<number> {
 
 /** Learn for `iterations` batches of 64 × 50 steps. @returns mean returns before and after (Pendulum's best: about -150) */
 export async function learn(options: { iterations?: number; seed?: number; save?: string } = {}) {
-  const { iterations = 120, seed = 0, save } = options;
+  const { iterations = 40, seed = 0, save } = options;
   const rng = Rng.fromSeed(seed);
   const env = await pendulums(64);
   const network = {

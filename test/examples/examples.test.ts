@@ -66,8 +66,10 @@ test("04: frames are stacked, a video's file replays its episode, statistics sur
 
 test("05: a policy is learned and saved", async () => {
   const save = join(folder, "pendulum.safetensors");
-  const { policy, before, after } = await learn({ iterations: 2, save });
-  expect([before, after].every((mean) => mean < 0 && mean > -2000)).toBe(true);
+  const { policy, before, after } = await learn({ iterations: 20, save });
+  // At this seed -1216 before and -236 after; Pendulum's best is about -150.
+  expect(before).toBeLessThan(-900);
+  expect(after).toBeGreaterThan(-600);
   expect(loadCheckpoint(save).meta).toMatchObject({ kind: "actor-critic", config: policy.config });
 });
 

@@ -5,11 +5,21 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 
+const children: ChildProcess[] = [];
+
+/** Nobody is left driving when this process is told to end. */
+function endAll(): void {
+  for (const child of children) child.kill("SIGTERM");
+}
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, endAll);
+
 function start(script: string, args: readonly string[], stdout: "pipe" | "inherit"): ChildProcess {
   const file = new URL(`./${script}.ts`, import.meta.url).pathname;
-  return spawn(process.execPath, ["--import", "tsx", file, ...args], {
+  const child = spawn(process.execPath, ["--import", "tsx", file, ...args], {
     stdio: ["ignore", stdout, "inherit"],
   });
+  children.push(child);
+  return child;
 }
 
 /** A process that stays, and the address that it prints first. */
@@ -28,6 +38,5 @@ process.stdout.write(
 );
 const operator = start("drive", [onboard.url, ...process.argv.slice(2)], "inherit");
 const [code] = (await once(operator, "exit")) as [number | null];
-onboard.child.kill("SIGTERM");
-car.child.kill("SIGTERM");
+endAll();
 process.exitCode = code ?? 1;

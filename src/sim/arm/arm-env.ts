@@ -131,7 +131,7 @@ export class ArmEnv implements Env<ArmObservation, NdArray<"float32">> {
     if (options.seed !== undefined) this.#rng = Rng.fromSeed(options.seed);
     const { first, count } = scenarioPools[this.options.split];
     const drawn = first + this.#rng.integers(count);
-    this.#adopt(pinnedId(this.options.split, options.options?.["scenario"]) ?? drawn);
+    this.#adopt(pinnedId(this.options.split, options.options) ?? drawn);
     this.#body.place(this.#running());
     return { observation: this.#observe(), info: this.#info() };
   }

@@ -5,6 +5,8 @@ import type { ArmTask } from "./scenario.ts";
 
 const module = import.meta.url;
 
+const kwargNames = ["renderMode", "observation", "control", "reward", "split", "camera", "looks", "dynamics"];
+
 function maker(task: ArmTask): EnvMaker {
   return async (kwargs) => {
     const { makeArm } = await import("./arm-env.ts");
@@ -14,7 +16,7 @@ function maker(task: ArmTask): EnvMaker {
 
 /** ArmReach-v0, ArmPush-v0 and ArmPickPlace-v0, 10 Hz. */
 export const envs: readonly EnvSpec[] = [
-  { id: "ArmReach-v0", module, entryPoint: maker("reach"), maxEpisodeSteps: 50 },
-  { id: "ArmPush-v0", module, entryPoint: maker("push"), maxEpisodeSteps: 100 },
-  { id: "ArmPickPlace-v0", module, entryPoint: maker("pick-place"), maxEpisodeSteps: 100 },
+  { id: "ArmReach-v0", module, kwargNames, entryPoint: maker("reach"), maxEpisodeSteps: 50 },
+  { id: "ArmPush-v0", module, kwargNames, entryPoint: maker("push"), maxEpisodeSteps: 100 },
+  { id: "ArmPickPlace-v0", module, kwargNames, entryPoint: maker("pick-place"), maxEpisodeSteps: 100 },
 ];

@@ -150,8 +150,11 @@ export function inPool(split: Split, id: number): boolean {
   return Number.isInteger(id) && id >= first && id < first + count;
 }
 
-/** The scenario that a reset's options pin. @throws INVALID_ARGUMENT for one of another pool */
-export function pinnedId(split: Split, wanted: unknown): number | undefined {
+/** The scenario that a reset's options pin. @throws UNKNOWN_NAME for another option, INVALID_ARGUMENT for another pool's id */
+export function pinnedId(split: Split, options: Readonly<Record<string, unknown>> = {}): number | undefined {
+  const other = Object.keys(options).find((name) => name !== "scenario");
+  if (other !== undefined) throw unknownName("reset option", other, ["scenario"]);
+  const wanted = options["scenario"];
   if (wanted === undefined) return undefined;
   if (typeof wanted === "number" && inPool(split, wanted)) return wanted;
   const { first, count } = scenarioPools[split];

@@ -8,7 +8,7 @@ import { makeDriveTrafficVec } from "./traffic-env.ts";
 import type { DriveTrafficOptions } from "./traffic-env.ts";
 
 const module = import.meta.url;
-const kwargNames = ["renderMode", "split", "observation", "wideStarts"];
+const kwargNames = ["renderMode", "split", "observation", "camera", "wideStarts"];
 
 /** One `DriveTrack-v0`. */
 export function makeDriveTrack(options: Omit<DriveTrackOptions, "numEnvs"> = {}): DrivingEnv {

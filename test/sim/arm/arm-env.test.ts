@@ -194,6 +194,7 @@ describe("scenarios", () => {
     }
     const env = await arm("reach", { split: "test" });
     expect(() => env.reset({ options: { scenario: 7 } })).toThrow("2000000");
+    expect(() => env.reset({ options: { scenaro: 2_000_007 } })).toThrow('did you mean "scenario"');
     expect(env.reset({ options: { scenario: 2_000_007 } }).info["scenarioId"]).toBe(2_000_007);
   });
 

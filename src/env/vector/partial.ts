@@ -1,6 +1,6 @@
 /** @file Partial batches: more sub-environments than a learner takes at a time, stepped without waiting for the slowest. */
 
-import { asError, fail } from "../../core/errors.ts";
+import { asError, fail, ReverieError } from "../../core/errors.ts";
 import type { NdArray } from "../../core/ndarray.ts";
 import type { Space } from "../../core/spaces/space.ts";
 import type { ResetBatch, StepBatch, VectorEnv, VectorResetOptions } from "../env.ts";
@@ -16,6 +16,16 @@ interface Group {
   readonly envIds: NdArray<"int32">;
   /** 1 while a step is under way or its result waits to be received. */
   out: boolean;
+}
+
+/** A group's failure in terms of the whole. */
+function failureOf(ids: Int32Array, cause: Error): ReverieError {
+  return new ReverieError({
+    code: cause instanceof ReverieError ? cause.code : "WORKER_FAILED",
+    what: `the group of sub-environments ${ids[0]} to ${ids[ids.length - 1]} failed (counted from 0 in it): ${cause.message}`,
+    fix: "reset({ envIds }) of that group starts it anew; the others go on",
+    cause,
+  });
 }
 
 /**
@@ -54,20 +64,24 @@ export class PartialVectorEnv {
     return this.#groups.length;
   }
 
-  /** Reset every group; seed s gives sub-environment i the seed s + i. One result per group, in order. */
+  /**
+   * Reset every group, or the one of `envIds`; seed s gives sub-environment i the seed s + i. One result per group, in
+   * order. @throws INVALID_ARGUMENT when the result of such a group was not received yet
+   */
   async reset(
-    options: VectorResetOptions = {},
+    options: Omit<VectorResetOptions, "mask"> & { readonly envIds?: NdArray<"int32"> } = {},
   ): Promise<readonly (ResetBatch & { readonly envIds: NdArray<"int32"> })[]> {
-    const { seed } = options;
-    if (this.#groups.some((group) => group.out))
-      this.#refuse("reset()", "receive every group's result first");
+    const { envIds: chosen, ...rest } = options;
+    const { seed } = rest;
+    const groups = chosen === undefined ? this.#groups : [this.#groupOf(chosen, "reset()")];
+    if (groups.some((group) => group.out)) this.#refuse("reset()", "receive every group's result first");
     const seedsOf = (ids: Int32Array) =>
       seed === undefined
         ? undefined
         : Array.from(ids, (id) => (typeof seed === "number" ? seed + id : seed[id]));
     return Promise.all(
-      this.#groups.map(async ({ env, envIds }) => {
-        return { ...(await env.reset({ ...options, seed: seedsOf(envIds.data) })), envIds };
+      groups.map(async ({ env, envIds }) => {
+        return { ...(await env.reset({ ...rest, seed: seedsOf(envIds.data) })), envIds };
       }),
     );
   }
@@ -77,22 +91,25 @@ export class PartialVectorEnv {
    * @throws INVALID_ARGUMENT when these are not one whole group, or its last result was not received yet
    */
   send(actions: NdArray, envIds: NdArray<"int32">): void {
-    const group = this.#groups.find((candidate) => candidate.envIds.data[0] === envIds.data[0]);
-    const whole = group?.envIds.data.every((id, i) => id === envIds.data[i]) === true;
-    if (group === undefined || !whole || envIds.data.length !== group.env.numEnvs) {
-      this.#refuse(
-        `send() to sub-environments ${envIds.data.join(", ")}`,
-        "send to one whole group, as recv() or reset() gave it",
-      );
-    }
+    const group = this.#groupOf(envIds, "send()");
     if (group.out) this.#refuse("a second send() to a group", "receive its result first");
     group.out = true;
     group.env.step(actions).then(
       (batch) => this.#finish({ ...batch, envIds: group.envIds }),
       (error: unknown) => {
         group.out = false;
-        this.#finish(asError(error));
+        this.#finish(failureOf(group.envIds.data, asError(error)));
       },
+    );
+  }
+
+  #groupOf(envIds: NdArray<"int32">, call: string): Group {
+    const group = this.#groups.find((candidate) => candidate.envIds.data[0] === envIds.data[0]);
+    const whole = group?.envIds.data.every((id, i) => id === envIds.data[i]) === true;
+    if (group !== undefined && whole && envIds.data.length === group.env.numEnvs) return group;
+    return this.#refuse(
+      `${call} of sub-environments ${envIds.data.join(", ")}`,
+      "name one whole group, as recv() or reset() gave it",
     );
   }
 

@@ -9,6 +9,7 @@ import { Registry } from "../../../src/env/registry.ts";
 import { PartialVectorEnv } from "../../../src/env/vector/partial.ts";
 import { envs } from "../../../src/sim/classic/envs.ts";
 import { CounterVec } from "../counter.ts";
+import { envs as flakyEnvs, flaky } from "./flaky-envs.ts";
 
 const ints = (...values: number[]) => ndarray("int32", [values.length], Int32Array.from(values));
 
@@ -80,6 +81,19 @@ test("a group whose step fails throws from recv, and the others go on", async ()
   await expect(failed).rejects.toThrow("closed");
   primitives[1].open();
   expect([...(await env.recv()).envIds.data]).toEqual([2]);
+});
+
+test("a sub-environment that throws is named within its group, and a reset of that group goes on", async () => {
+  const registry = new Registry(flakyEnvs);
+  const env = await registry.makePartialVec("Flaky-v0", { numEnvs: 4, batchSize: 2, mode: "sync" });
+  const [, b] = await env.reset();
+  env.send(ints(0, flaky.throw), b.envIds);
+  await expect(env.recv()).rejects.toThrow(/group of sub-environments 2 to 3 failed.*broken after 0 steps/s);
+  const [again] = await env.reset({ envIds: b.envIds });
+  expect([...again.envIds.data]).toEqual([2, 3]);
+  env.send(ints(0, 0), b.envIds);
+  expect([...(await env.recv()).rewards.data]).toEqual([1, 1]);
+  await expect(env.reset({ envIds: ints(1, 2) })).rejects.toThrow(/one whole group/);
 });
 
 test("the registry makes groups of equal size", async () => {

@@ -40,9 +40,13 @@ function install(tarball: string, project: string): void {
   }
   cpSync(fileURLToPath(new URL("./project/main.ts.txt", import.meta.url)), join(project, "main.ts"));
   writeFileSync(join(project, "package.json"), JSON.stringify({ type: "module" }));
+  const resolution = { target: "ES2022", lib: ["ES2023"], module: "NodeNext", moduleResolution: "NodeNext" };
   const compilerOptions = {
-    ...{ target: "ES2022", lib: ["ES2023"], module: "NodeNext", moduleResolution: "NodeNext" },
-    ...{ strict: true, types: ["node"], outDir: "out", skipLibCheck: false },
+    ...resolution,
+    strict: true,
+    types: ["node"],
+    outDir: "out",
+    skipLibCheck: false,
   };
   writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["main.ts"] }));
 }

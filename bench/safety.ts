@@ -192,13 +192,9 @@ async function throughRelay(): Promise<Row[]> {
 
 async function throughGuard(): Promise<Row[]> {
   const motor = await openMotor();
+  const free = channels.map((channel) => ({ ...channel, acceleration: undefined }));
   const robot = await openRobot({
-    safety: {
-      channels: channels.map((channel) => ({ ...channel, acceleration: undefined })),
-      gapMs: 0.1,
-      leaseMs: 5000,
-      holdMs: 5000,
-    },
+    safety: { channels: free, gapMs: 0.1, leaseMs: 5000, holdMs: 5000 },
     device: { kind: "websocket", url: motor.url },
     listen: { port: 0 },
   });

@@ -9,8 +9,7 @@ export interface GuardMetrics extends Required<GuardListener> {
   readonly action: (milliseconds: number) => void;
 }
 
-/** Declare a guard's metrics; returns the listener that feeds them. */
-export function guardMetrics(metrics: Metrics): GuardMetrics {
+function declare(metrics: Metrics): void {
   metrics
     .declare("reverie_robot_armed", "gauge", "1 while commands move the robot.")
     .declare("reverie_robot_connected", "gauge", "1 while the motor can be reached.")
@@ -33,6 +32,11 @@ export function guardMetrics(metrics: Metrics): GuardMetrics {
   metrics.set("reverie_robot_armed", 0);
   metrics.set("reverie_robot_connected", 0);
   metrics.count("reverie_robot_missed_ticks_total", {}, 0);
+}
+
+/** Declare a guard's metrics; returns the listener that feeds them. */
+export function guardMetrics(metrics: Metrics): GuardMetrics {
+  declare(metrics);
   let lastMs: number | undefined;
   return {
     action: (milliseconds) => metrics.observe("reverie_robot_action_seconds", milliseconds / 1000),

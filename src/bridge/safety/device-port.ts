@@ -6,7 +6,7 @@ import { decodeMap } from "../codec.ts";
 import type { WireMap } from "../codec.ts";
 import { openListener } from "../server/listener.ts";
 import type { ListenerOptions } from "../server/listener.ts";
-import type { Peer } from "../server/peer.ts";
+import type { Peer, PeerHandler } from "../server/peer.ts";
 import type { DeviceDescription } from "./device.ts";
 
 /** What a robot does when its guard speaks. */
@@ -55,19 +55,16 @@ export async function openDevicePort(
   options: ListenerOptions,
 ): Promise<DevicePort> {
   let master: Peer | undefined;
-  let unsent: Omit<PortObservation, "ageMs"> | undefined;
+  let missed: Missed | undefined;
   const listener = await openListener((peer) => {
-    if (master !== undefined) {
-      peer.close(1013, "this robot has a guard already");
-      return { message: () => undefined, closed: () => undefined };
-    }
+    if (master !== undefined) return turnAway(peer);
     master = peer;
     peer.send({ op: "device", ...description } as unknown as WireMap);
     return {
       message: (bytes) => obey(handlers, decodeMap(bytes)),
       closed: () => {
         master = undefined;
-        unsent = undefined;
+        missed = undefined;
         handlers.gone();
       },
     };
@@ -79,33 +76,36 @@ export async function openDevicePort(
   };
   return {
     url: listener.url,
-    observe({ ageMs, ...seen }) {
-      const rest = unsent === undefined ? seen : withUnsent(unsent, seen);
-      unsent = send({ op: "obs", age_ms: ageMs, ...rest }) || master === undefined ? undefined : rest;
+    observe({ ageMs, arrays, ...seen }) {
+      const told = missed === undefined ? seen : withMissed(missed, seen);
+      const gone = send({ op: "obs", age_ms: ageMs, arrays, ...told }) || master === undefined;
+      missed = gone ? undefined : told;
     },
-    measured: (positions, ageMs) =>
-      void send({
-        op: "measured",
-        age_ms: ageMs,
-        positions: ndarray("float64", [positions.length], positions),
-      }),
+    measured(positions, ageMs) {
+      const values = ndarray("float64", [positions.length], positions);
+      send({ op: "measured", age_ms: ageMs, positions: values });
+    },
     acknowledge: (number) => void send({ op: "ack", number }),
     close: () => listener.close(),
   };
 }
 
+function turnAway(peer: Peer): PeerHandler {
+  peer.close(1013, "this robot has a guard already");
+  return { message: () => undefined, closed: () => undefined };
+}
+
+/** What an observation tells beside what was seen. */
+type Missed = Omit<PortObservation, "ageMs" | "arrays">;
+
 /** What an observation that was dropped had to tell goes with the next one. */
-function withUnsent(
-  unsent: Omit<PortObservation, "ageMs">,
-  seen: Omit<PortObservation, "ageMs">,
-): Omit<PortObservation, "ageMs"> {
+function withMissed(missed: Missed, seen: Missed): Missed {
   if (seen.reset !== undefined) return seen;
   return {
-    ...seen,
-    reset: unsent.reset,
-    reward: (unsent.reward ?? 0) + (seen.reward ?? 0),
-    terminated: unsent.terminated === true || seen.terminated === true,
-    truncated: unsent.truncated === true || seen.truncated === true,
+    reset: missed.reset,
+    reward: (missed.reward ?? 0) + (seen.reward ?? 0),
+    terminated: missed.terminated === true || seen.terminated === true,
+    truncated: missed.truncated === true || seen.truncated === true,
   };
 }
 

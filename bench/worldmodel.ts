@@ -73,7 +73,7 @@ async function train(): Promise<unknown[]> {
 }
 
 async function table(): Promise<ModelRow[]> {
-  const validation = await recordTrack("validation", 4000, 3);
+  const validation = await recordTrack("validation", Number(values.frames) / 5, 3);
   const only = values.only?.split(",").map(kindNamed) ?? kinds;
   const scored = await scoreModels(values.folder, only, { validation, windows: Number(values.windows) });
   console.log(scoreTable(scored));

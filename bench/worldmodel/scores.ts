@@ -54,12 +54,13 @@ export function scoreTable(rows: readonly ModelRow[]): string {
       ];
       const errors = score.stateError.map((value) => value.toFixed(3)).join(", ");
       const cells = psnrs.map((value) => value.toFixed(2)).join(" | ");
-      return `| ${kind} | ${score.horizon} | ${cells} | ${gain} [${low}, ${high}] | ${errors} |`;
+      const ssim = `${score.ssim.toFixed(3)} (${score.copyLastSsim.toFixed(3)})`;
+      return `| ${kind} | ${score.horizon} | ${cells} | ${ssim} | ${gain} [${low}, ${high}] | ${errors} |`;
     }),
   );
   return [
-    "| model | steps ahead | PSNR dB | copy last | mean frame | reconstruction | shuffled actions | gain [95 %] | error: speed m/s, yaw rate rad/s, steering |",
-    "|---|---:|---:|---:|---:|---:|---:|---:|---|",
+    "| model | steps ahead | PSNR dB | copy last | mean frame | reconstruction | shuffled actions | SSIM (copy last) | gain [95 %] | error: speed m/s, yaw rate rad/s, steering |",
+    "|---|---:|---:|---:|---:|---:|---:|---:|---:|---|",
     ...lines,
   ].join("\n");
 }

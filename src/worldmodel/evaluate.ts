@@ -7,12 +7,16 @@ import type { Segment } from "../data/window.ts";
 import { contextState, type LatentReplay } from "./contexts.ts";
 import { imagineActions, presentActions } from "./imagine.ts";
 import type { EncodedWorldModel } from "./latent-model.ts";
+import { structuralSimilarity } from "./similarity.ts";
 import type { LatentState, Observation } from "./worldmodel.ts";
 
 /** Open-loop accuracy at one horizon; PSNR in dB over decoded frames. */
 export interface HorizonScore {
   readonly horizon: number;
   readonly psnr: number;
+  /** Mean structural similarity, at most 1; `copyLastSsim` is that of the last real frame, repeated. */
+  readonly ssim: number;
+  readonly copyLastSsim: number;
   /** The last real frame, repeated. */
   readonly copyLast: number;
   /** The mean frame of the windows' targets. */
@@ -76,6 +80,8 @@ function framesAt(frames: EpisodeFrames, segments: readonly Segment[], offset: n
   });
   return out;
 }
+
+const meanOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
 function meanFrameOf(frames: NdArray<"uint8">): Uint8Array {
   const count = frames.shape[0];
@@ -149,6 +155,8 @@ function scoreHorizon(compared: Comparison, rng: Rng): HorizonScore {
   return {
     horizon,
     psnr: meanPsnr(imagined.frame.data, frames, windows),
+    ssim: meanOf(structuralSimilarity(imagined.frame, truth.frame)),
+    copyLastSsim: meanOf(structuralSimilarity(last, truth.frame)),
     copyLast: meanPsnr(last.data, frames, windows),
     meanFrame: meanPsnr(meanFrameOf(truth.frame), frames, windows),
     reconstruction: meanPsnr(rebuilt.frame.data, frames, windows),

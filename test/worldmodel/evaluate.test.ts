@@ -35,6 +35,8 @@ describe("open-loop scores", () => {
     for (const score of await scoresOf()) {
       expect(score.psnr).toBeGreaterThan(40);
       expect(score.reconstruction).toBeGreaterThan(40);
+      expect(score.ssim).toBeGreaterThan(0.999);
+      expect(score.ssim).toBeGreaterThan(score.copyLastSsim);
       expect(score.psnr).toBeGreaterThan(score.copyLast + 5);
       expect(score.psnr).toBeGreaterThan(score.meanFrame + 5);
       expect(score.actionGain[1]).toBeGreaterThan(3);

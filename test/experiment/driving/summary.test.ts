@@ -25,6 +25,8 @@ function verdict(seed: number, imagined: number[], filtered: number[]): SeedVerd
   const horizon = {
     horizon: 1,
     psnr: 20,
+    ssim: 0.9,
+    copyLastSsim: 0.5,
     copyLast: 15,
     meanFrame: 16,
     reconstruction: 25,

@@ -67,7 +67,8 @@ export interface TrackWorldOptions {
   readonly split: Split;
   readonly wideStarts: boolean;
   readonly pool: readonly number[];
-  readonly camera: DrivingCamera;
+  /** Default "bird". */
+  readonly camera?: DrivingCamera;
 }
 
 /** N independent cars, each on a track of the pool. */

@@ -76,7 +76,8 @@ export interface TrafficWorldOptions {
   readonly wideStarts: boolean;
   /** Episode ids [from, to). */
   readonly range: readonly [number, number];
-  readonly camera: DrivingCamera;
+  /** Default "bird". */
+  readonly camera?: DrivingCamera;
 }
 
 /** N independent roads, each with an ego and eight other cars. */

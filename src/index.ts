@@ -182,6 +182,16 @@ export type {
   StepEvent,
 } from "./agents/agent.ts";
 export { withNormalizedActions } from "./agents/actions.ts";
+export { readCamera } from "./agents/driving/camera.ts";
+export { makeFusion } from "./agents/driving/fusion.ts";
+export type { FusedState, Fusion, FusionOptions, Reading } from "./agents/driving/fusion.ts";
+export { checkAction, hasWayOut } from "./agents/driving/safety.ts";
+export type {
+  DrivingAction,
+  DrivingSituation,
+  SafetyLimits,
+  SafetyVerdict,
+} from "./agents/driving/safety.ts";
 
 export { decode, decodeMap, encode } from "./bridge/codec.ts";
 export type { DecodeOptions, WireMap, WireValue } from "./bridge/codec.ts";

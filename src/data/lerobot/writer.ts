@@ -36,7 +36,7 @@ export interface LerobotWriterOptions {
   readonly fps: number;
   /** Name of the camera that `frames` come from: `observation.images.<camera>`. Default "front". */
   readonly camera?: string;
-  /** "image" (default): PNG, exact. "video": H.264, about a tenth of the size, colours at half resolution. */
+  /** "image" (default): PNG, exact. "video": H.264, smaller, not exact, colours at half resolution. */
   readonly images?: "image" | "video";
   /** Write the episodes' extras too; default true. All episodes must have the same. */
   readonly extras?: boolean;

@@ -74,10 +74,10 @@ describe("clients/python", () => {
   );
 
   for (const python of found) {
-    const title = `is a gymnasium.Env and VectorEnv that passes Gymnasium's own check_env, under ${python}`;
     const missing = !hasGymnasium(python);
+    const why = missing ? " (needs its module gymnasium, which Debian 12 has no package of)" : "";
     it.skipIf(missing)(
-      missing ? `${title} (needs its module gymnasium, which Debian 12 has no package of)` : title,
+      `is a gymnasium.Env and VectorEnv that passes Gymnasium's own check_env, under ${python}${why}`,
       () =>
         runTests(
           python,

@@ -118,6 +118,12 @@ export async function askBridge(url: string, token: string | undefined): Promise
     if (!answer.ok) return { url, error: `HTTP ${answer.status}`, ...nothing };
     return bridgeView(url, parseSamples(await answer.text()));
   } catch (error) {
-    return { url, error: (error as Error).message, ...nothing };
+    // "fetch failed" says nothing; its cause does.
+    const { message, cause } = error as Error;
+    return {
+      url,
+      error: cause instanceof Error && cause.message !== "" ? cause.message : message,
+      ...nothing,
+    };
   }
 }

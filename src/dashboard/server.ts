@@ -102,6 +102,16 @@ function makeWatch(options: DashboardOptions): { known: Knowledge; poll(): Promi
   const tails = new Map<string, MetricsTail>();
   let [runs, bridges]: [RunView[], BridgeView[]] = [[], []];
   const worlds = makeWorlds(options.openWorld ?? openWorldProcess);
+  let asking = false;
+  // Nobody waits for a bridge that does not answer.
+  const askBridges = (): void => {
+    if (asking) return;
+    asking = true;
+    const all = (options.bridges ?? []).map((url) => askBridge(url, options.bridgeToken));
+    void Promise.all(all).then((views) => {
+      [bridges, asking] = [views, false];
+    });
+  };
   const known: Knowledge = {
     get runs() {
       return runs;
@@ -122,7 +132,7 @@ function makeWatch(options: DashboardOptions): { known: Knowledge; poll(): Promi
         tails.set(id, tail);
         tail.poll();
       }
-      bridges = await Promise.all((options.bridges ?? []).map((url) => askBridge(url, options.bridgeToken)));
+      askBridges();
     },
   };
 }

@@ -3,6 +3,7 @@
 import type { Browser, Page } from "playwright-core";
 import { chromium as driver } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { findProgram } from "../../src/cli/doctor.ts";
 import type { Dashboard } from "../../src/dashboard/server.ts";
 import { openDashboard } from "../../src/dashboard/server.ts";
 import { chromium, describeNeeding } from "../needing.ts";
@@ -26,7 +27,7 @@ describeNeeding(chromium, "the dashboard in Chromium", () => {
     const bridges = ["http://127.0.0.1:9"];
     const options = { runs: [folder, other], bridges, port: 0, pollMs: 100, play: true };
     dashboard = await openDashboard({ ...options, openWorld: fakes.open });
-    browser = await driver.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+    browser = await driver.launch({ executablePath: findProgram(chromium.program), args: ["--no-sandbox"] });
     page = await browser.newPage();
     page.on("request", (request) => {
       if (!request.url().startsWith(dashboard?.url ?? "") && !/^(data|blob):/.test(request.url()))

@@ -217,7 +217,7 @@ describe("worlds", () => {
       openWorldProcess("watch", "/nowhere", { frame: () => resolve("a frame"), error: resolve });
     });
     expect(message).toContain("/nowhere is not the folder of a run");
-  });
+  }, 60_000);
 
   it("travel as a head and PNGs that anyone can read", () => {
     const message = encodeMoment({

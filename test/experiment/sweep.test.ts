@@ -108,6 +108,9 @@ describe("a sweep", () => {
     expect(result.runs).toEqual([join(runDir, "1-poisonAt=99")]);
     expect(Object.keys(result.failed)).toEqual(["0-poisonAt=2"]);
     expect(readSweep(runDir)?.failed["0-poisonAt=2"]).toContain("NOT_FINITE");
+    const output = quiet();
+    await resumeConfig(runDir, { ...options, output });
+    expect(output.text).not.toContain("run 1 of 2");
   });
 
   it("stopped in the middle goes on from its own folder alone", async () => {

@@ -170,7 +170,7 @@ describe("the superset", () => {
     expect(actionsOf(await wire.ask({ x: 3, seq: 3 }))).toEqual([3, 1, 0]);
   });
 
-  it("begins the episode with what a robot sends after its first observation was dropped with its connection", async () => {
+  it("begins the episode with what a robot sends after the observation that began it was dropped with its connection", async () => {
     const { policy, batches, release } = gated();
     const begun: boolean[] = [];
     const { url, listener } = await serve(
@@ -184,22 +184,25 @@ describe("the superset", () => {
     );
     const { wire: busy } = await connect(url);
     const { wire: lost } = await connect(url);
-    busy.send({ x: 0, seq: 0 });
+    lost.send({ x: 9, session_id: "r", seq: 0, episode: 0 });
     await until(() => batches.length === 1);
-    await lost.ask({ op: "hello", session_id: "r" });
-    lost.send({ x: 1, session_id: "r", seq: 0 });
+    release();
+    await lost.map();
+    busy.send({ x: 0, seq: 0 });
+    await until(() => batches.length === 2);
+    lost.send({ x: 1, session_id: "r", seq: 1, episode: 1 });
     await lost.ask({ op: "hb" });
     lost.close();
     await until(() => listener.connections === 1);
     const { wire } = await connect(url);
-    wire.send({ x: 2, session_id: "r", seq: 1 });
+    wire.send({ x: 2, session_id: "r", seq: 2, episode: 1 });
     await wire.ask({ op: "hb" });
     release();
-    await until(() => batches.length === 2);
+    await until(() => batches.length === 3);
     release();
     expect([batches, begun]).toEqual([
-      [[0], [2]],
-      [true, true],
+      [[9], [0], [2]],
+      [true, true, true],
     ]);
   });
 

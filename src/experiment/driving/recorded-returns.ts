@@ -14,6 +14,8 @@ export interface RecordedOptions {
   readonly replay: LatentReplay;
   /** Use the newest so many episodes. */
   readonly episodes: number;
+  /** States per draw. */
+  readonly rows: number;
   readonly discount: number;
   readonly gaeLambda: number;
   /** Added where an episode terminated, as in the dream. */
@@ -78,11 +80,11 @@ async function valuesOf(policy: ActorCritic, features: Features): Promise<Float3
 
 /** Draws recorded states of the newest episodes with their λ-returns under the present critic. */
 export function openRecordedReturns(options: RecordedOptions) {
-  const { discount, gaeLambda } = options;
+  const { discount, gaeLambda, rows } = options;
   const { features, acted, ...columns } = gatherRecord(options);
   const steps = acted.length;
   return {
-    async draw(policy: ActorCritic, rows: number, rng: Rng): Promise<RecordedReturns> {
+    async draw(policy: ActorCritic, rng: Rng): Promise<RecordedReturns> {
       const all = await valuesOf(policy, features);
       const values = Float32Array.from(acted, (row) => all[row]);
       const nextValues = Float32Array.from(acted, (row) => all[row + 1]);

@@ -85,6 +85,14 @@ export interface DreamPhase {
 
 const notStressed = ({ tag }: { readonly tag: string }): number => (tag === stressTag ? 0 : 1);
 
+/** What the critic learns from beside the dream: the policy's own recorded episodes, where the config wants it. */
+async function recordedFor(work: Workspace, { ownEpisodes: episodes }: DreamPhase) {
+  const { recordedRows: rows, ...settings } = work.config.imagination;
+  if (episodes === undefined || rows === 0) return undefined;
+  const replay = await work.replay("train");
+  return openRecordedReturns({ ...settings, model: work.model(), replay, episodes, rows });
+}
+
 /** Some iterations of PPO in the present world model. */
 export async function dream(work: Workspace, dreamer: Dreamer, phase: DreamPhase): Promise<void> {
   const { numEnvs, horizon, uncertaintyPenalty, terminationReward, stressStarts } = work.config.imagination;
@@ -92,13 +100,8 @@ export async function dream(work: Workspace, dreamer: Dreamer, phase: DreamPhase
   const { policy, learner, selection } = dreamer;
   const { recentFraction, recentEpisodes } = phase;
   const starts = { recentFraction, recentEpisodes, priority: stressStarts ? undefined : notStressed };
-  const replay = await work.replay("train");
-  const contexts = makeReplayContexts(model, replay, starts);
-  const { recordedRows } = work.config.imagination;
-  const recorded =
-    phase.ownEpisodes === undefined || recordedRows === 0
-      ? undefined
-      : openRecordedReturns({ ...work.config.imagination, model, replay, episodes: phase.ownEpisodes });
+  const contexts = makeReplayContexts(model, await work.replay("train"), starts);
+  const recorded = await recordedFor(work, phase);
   const penalties = { uncertaintyPenalty, terminationReward };
   const imagined = makeImaginedEnv({ model, contexts, numEnvs, horizon, termination: "soft", ...penalties });
   const env = withAutoreset(imagined, "same-step");
@@ -118,7 +121,7 @@ export async function dream(work: Workspace, dreamer: Dreamer, phase: DreamPhase
         learningRate,
         rng,
         criticOnly: i < phase.warmup,
-        recorded: await recorded?.draw(policy, recordedRows, rng),
+        recorded: await recorded?.draw(policy, rng),
       });
       const due = (i + 1) % phase.validationEvery === 0 || i + 1 === phase.iterations;
       const judged = due ? await selection.consider(policy, i) : {};

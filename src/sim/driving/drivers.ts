@@ -172,6 +172,14 @@ interface Disturbance {
   heldSteer: number;
 }
 
+function makeMood(): Mood {
+  return { speedMps: 0, skill: 1, attentive: true, blind: false };
+}
+
+function makeDisturbance(): Disturbance {
+  return { random: false, noise: 0, steerNoise: 0, accelNoise: 0, lapse: 0, heldSteer: 0 };
+}
+
 function disturb(state: Disturbance, mood: Mood, command: Command, rng: Rng): void {
   const kick = state.noise * Math.sqrt(1 - noiseMemory * noiseMemory);
   state.steerNoise = noiseMemory * state.steerNoise + kick * rng.standardNormal();
@@ -197,20 +205,8 @@ export function makeBehaviour(env: DrivingVecEnv, options: BehaviourOptions = {}
   const { pilot, speedMps: usual } = pilotOf(env, options.blindShare ?? 0.5);
   const { randomShare = 0.1, noise = [0.12, 0.42], speedMps = usual, skill = [0.4, 1] } = options;
   const { inattentiveShare = 0.75 } = options;
-  const moods: Mood[] = Array.from({ length: env.numEnvs }, () => ({
-    speedMps: 0,
-    skill: 1,
-    attentive: true,
-    blind: false,
-  }));
-  const states: Disturbance[] = moods.map(() => ({
-    random: false,
-    noise: 0,
-    steerNoise: 0,
-    accelNoise: 0,
-    lapse: 0,
-    heldSteer: 0,
-  }));
+  const moods = Array.from({ length: env.numEnvs }, makeMood);
+  const states = moods.map(makeDisturbance);
   return makeDriver(env.numEnvs, {
     begin(row, rng) {
       const [mood, state] = [moods[row], states[row]];

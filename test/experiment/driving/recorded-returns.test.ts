@@ -49,8 +49,15 @@ async function returnsByName(
   replay: ReturnType<typeof replayOf>,
   options: { episodes: number; gaeLambda: number },
 ): Promise<Map<number, number>> {
-  const recorded = openRecordedReturns({ model, replay, discount: 0.5, terminationReward: -10, ...options });
-  const { observations, returns } = await recorded.draw(namesAsValues, 200, Rng.fromSeed(1));
+  const recorded = openRecordedReturns({
+    model,
+    replay,
+    discount: 0.5,
+    terminationReward: -10,
+    rows: 200,
+    ...options,
+  });
+  const { observations, returns } = await recorded.draw(namesAsValues, Rng.fromSeed(1));
   return new Map(Array.from(returns, (value, k) => [observations.data[k], value]));
 }
 

@@ -2,7 +2,7 @@
 
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { float32 } from "../src/core/ndarray.ts";
+import type { NdArray } from "../src/core/ndarray.ts";
 import { makeArm } from "../src/sim/arm/arm-env.ts";
 import type { ArmEnv, ArmOptions } from "../src/sim/arm/arm-env.ts";
 import { makeArmExpert } from "../src/sim/arm/expert.ts";
@@ -44,7 +44,7 @@ function picturesPerSecond(): Record<string, number> {
 }
 
 /** The expert's first steps of an episode, recorded: pushing and grasping, so that there are contacts. */
-function record(env: ArmEnv, steps: number): ReturnType<typeof float32>[] {
+function record(env: ArmEnv, steps: number): NdArray<"float32">[] {
   env.reset({ seed: 1 });
   const expert = makeArmExpert(env);
   return Array.from({ length: steps }, () => {

@@ -19,13 +19,14 @@ const white: Vec3 = [232, 232, 236];
 const orange: Vec3 = [240, 140, 40];
 const dark: Vec3 = [60, 62, 70];
 
+const table: Primitive = {
+  shape: "plane",
+  size: [0, 0],
+  material: { color: [196, 190, 180], specular: 0.05, texture: checker(0.1, [176, 170, 160]) },
+};
+
 /** Table, base, four links, three joints, a hand with two fingers, three objects. */
 export function armLikeScene(): { scene: Scene; camera: Camera } {
-  const table: Primitive = {
-    shape: "plane",
-    size: [0, 0],
-    material: { color: [196, 190, 180], specular: 0.05, texture: checker(0.1, [176, 170, 160]) },
-  };
   const primitives: Primitive[] = [
     table,
     solid("cylinder", [0.12, 0.05], [0, 0, 0.05], dark),

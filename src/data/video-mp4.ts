@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import type { H264MP4Encoder } from "h264-mp4-encoder";
 import { zeros } from "../core/ndarray.ts";
 import type { Image } from "./image.ts";
+import { withoutClock } from "./mp4-clock.ts";
 import { writeAtomically } from "../core/storage.ts";
 import type { FrameSink, VideoFormat } from "./video-sink.ts";
 
@@ -71,7 +72,7 @@ export async function openMp4(path: string, format: VideoFormat): Promise<Mp4Sin
     const bytes = encoder.FS.readFile(encoder.outputFilename);
     encoder.FS.unlink(encoder.outputFilename);
     encoder.delete();
-    return bytes;
+    return withoutClock(bytes);
   };
   return {
     get bytes() {

@@ -121,6 +121,13 @@ describe("a video", () => {
     expect(readFileSync(paths[1]).length).toBeGreaterThan(readFileSync(alone).length);
   });
 
+  it("is the same file whenever it is made: an MP4 tells no time", async () => {
+    const make = (name: string): Promise<string> => record({ name, height: 32, width: 32, frames: 3 });
+    const before = readFileSync(await make("before.mp4"));
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    expect(readFileSync(await make("after.mp4"))).toEqual(before);
+  });
+
   it("appears when it is closed and not before", async () => {
     const path = join(dir, "new", "a.gif");
     const video = await openVideo(path, { height: 8, width: 8, fps: 10 });

@@ -90,7 +90,7 @@ const tools: readonly Tool[] = [
   },
   {
     programs: ["ffmpeg"],
-    without: "videos are written by the built-in encoder (H.264 only), and only its own kind can be read",
+    without: "videos are written (by the built-in H.264 encoder) and none can be read",
     fix: "apt-get install ffmpeg",
   },
   {

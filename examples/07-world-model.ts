@@ -41,6 +41,8 @@ async function trainTokenizer(folder: string, episodes: readonly Episode[], step
   return reverie.loadContinuousTokenizer(path, rng);
 }
 
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
 /** Train both; gives back how well frames are reconstructed and what the next latent's error came down to. */
 export async function train(folder: string, options: { tokenizerSteps?: number; modelSteps?: number } = {}) {
   const { tokenizerSteps = 400, modelSteps = 400 } = options;
@@ -53,16 +55,8 @@ export async function train(folder: string, options: { tokenizerSteps?: number; 
   const config: DenoiserConfig = { form: "deterministic", dim: 64, heads: 4, blocks: 2, ...sizes };
   const normalizers = reverie.fitNormalizers(replay, 3);
   const [rng, initRngs] = [reverie.Rng.fromSeed(2), reverie.Rng.fromSeed(3).spawn(2)];
-  const settings = {
-    config,
-    replay,
-    normalizers,
-    weights,
-    optimizer,
-    averageDecay: 0.97,
-    contextNoise: 0.17,
-    initRngs,
-  };
+  const training = { averageDecay: 0.97, contextNoise: 0.17, initRngs };
+  const settings = { config, replay, normalizers, weights, optimizer, ...training };
   const trainer = reverie.makeEnsembleTrainer(settings);
   const phase = { horizon: 1, batchSize: 64, terminalFraction: 0.15, recentFraction: 0, recentEpisodes: 1 };
   const errors: number[] = [];
@@ -73,7 +67,8 @@ export async function train(folder: string, options: { tokenizerSteps?: number; 
   const parts = { config, members: trainer.members(), normalizers, actionSpec };
   reverie.saveLatentModel(join(folder, "worldmodel.safetensors"), parts, tokenizer.hash);
   const psnrDb = await reverie.reconstructionPsnr(tokenizer, episodes[0].frames);
-  return { psnrDb, firstError: errors[0], lastError: errors[errors.length - 1] };
+  const fifth = Math.ceil(errors.length / 5); // a single batch's error is noise
+  return { psnrDb, firstError: mean(errors.slice(0, fifth)), lastError: mean(errors.slice(-fifth)) };
 }
 
 if (import.meta.url === `file://${process.argv[1]}`)

@@ -77,7 +77,7 @@ test("06, 07, 08: episodes, a world model of them, a policy of its dreams", asyn
   const recorded = await record(folder, { numEnvs: 6, steps: 60 });
   expect(recorded.steps).toBe(360);
   expect(recorded.frames.slice(1)).toEqual([64, 64, 3]);
-  const trained = await train(folder, { tokenizerSteps: 12, modelSteps: 10 });
+  const trained = await train(folder, { tokenizerSteps: 12, modelSteps: 40 });
   expect(trained.psnrDb).toBeGreaterThan(5);
   expect(trained.lastError).toBeLessThan(trained.firstError);
   const dreamt = await dream(folder, { iterations: 2, episodes: 2, numEnvs: 16 });

@@ -4,7 +4,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { chromium, ffmpeg, pythonWith } from "./needing.ts";
+import { chromium, ffmpeg, natsServer, pythonWith } from "./needing.ts";
 
 it("finds every package that a test names in the list of .ci/run", () => {
   const here = fileURLToPath(new URL(".", import.meta.url));
@@ -17,6 +17,6 @@ it("finds every package that a test names in the list of .ci/run", () => {
     ),
   );
   const [, listed] = /^packages=\((.*)\)$/m.exec(readFileSync(join(here, "../.ci/run"), "utf8")) ?? [];
-  const wanted = [chromium, ffmpeg, ...pythons].flatMap(({ packages }) => packages);
+  const wanted = [chromium, ffmpeg, natsServer, ...pythons].flatMap(({ packages }) => packages);
   expect(listed.split(" ")).toEqual(expect.arrayContaining(wanted));
 });

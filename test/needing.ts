@@ -33,6 +33,15 @@ export const chromium: Need = {
   packages: ["chromium"],
 };
 
+export const natsServer: Need = {
+  name: "nats-server",
+  // Debian keeps it where an ordinary user's PATH does not look.
+  program:
+    ["nats-server", "/usr/sbin/nats-server"].find((name) => works(name, ["--version"])) ?? "nats-server",
+  probe: ["--version"],
+  packages: ["nats-server"],
+};
+
 /**
  * `describe` for tests that need something.
  *

@@ -52,4 +52,5 @@ export const doors: Readonly<Record<string, readonly string[]>> = {
   "hyparquet-": ["data"],
   commander: ["cli", "."],
   yaml: ["experiment"],
+  "@nats-io/": ["experiment"],
 };

@@ -141,9 +141,10 @@ export { loadLatentModel, saveLatentModel } from "./worldmodel/checkpoint.ts";
 export { makeReplayContexts } from "./worldmodel/contexts.ts";
 export type { LatentReplay } from "./worldmodel/contexts.ts";
 export type { DenoiserConfig } from "./worldmodel/denoiser.ts";
-export type { LatentWorldModel, Normalizers } from "./worldmodel/latent-model.ts";
+export type { LatentWorldModel } from "./worldmodel/latent-model.ts";
 export { encodeInto, makeLatentReplay } from "./worldmodel/latent-replay.ts";
-export { fitNormalizers, makeEnsembleTrainer } from "./worldmodel/train.ts";
+export { fitNormalizers, type Normalizers } from "./worldmodel/normalizers.ts";
+export { makeEnsembleTrainer } from "./worldmodel/train.ts";
 export type { EnsembleTrainer, PhaseConfig } from "./worldmodel/train.ts";
 export type {
   ActionSpec,

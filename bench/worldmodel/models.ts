@@ -24,8 +24,9 @@ import { makeAutoregressiveTrainer } from "../../src/worldmodel/autoregressive-t
 import { loadLatentModel, saveLatentModel } from "../../src/worldmodel/checkpoint.ts";
 import type { LatentReplay } from "../../src/worldmodel/contexts.ts";
 import type { DenoiserConfig } from "../../src/worldmodel/denoiser.ts";
-import type { EncodedWorldModel } from "../../src/worldmodel/latent-model.ts";
-import { fitNormalizers, makeEnsembleTrainer } from "../../src/worldmodel/train.ts";
+import type { EncodedWorldModel } from "../../src/worldmodel/worldmodel.ts";
+import { fitNormalizers } from "../../src/worldmodel/normalizers.ts";
+import { makeEnsembleTrainer } from "../../src/worldmodel/train.ts";
 import { clipSourceOf, trackActions, trackStateSize } from "./driving-data.ts";
 
 /** Kinds of models in the table. */

@@ -8,20 +8,13 @@ import { tf, type Tensor } from "../engine/jit.ts";
 import type { NdArray } from "../core/ndarray.ts";
 import type { Rng } from "../core/rng.ts";
 import { frameCausalMask, type KeyValueCache } from "./attention.ts";
-import { initLinear, initNorm, linear, rmsNorm, type Linear, type Norm } from "./layers.ts";
-import { rotate, type RotaryTable } from "./rotary.ts";
+import { initLinear, linear, rmsNorm, type Linear } from "./layers.ts";
+import { initRotaryBlock, projectRotary, type RotaryBlock } from "./rotary-block.ts";
+import type { RotaryTable } from "./rotary.ts";
 
 /** One block; `modulation` [D, 6D] starts at zero, so that a fresh block changes nothing. */
-export interface AdaptiveBlock<T> {
+export interface AdaptiveBlock<T> extends RotaryBlock<T> {
   readonly modulation: Linear<T>;
-  readonly attentionNorm: Norm<T>;
-  readonly qkv: Linear<T>;
-  readonly queryNorm: Norm<T>;
-  readonly keyNorm: Norm<T>;
-  readonly out: Linear<T>;
-  readonly mlpNorm: Norm<T>;
-  readonly up: Linear<T>;
-  readonly down: Linear<T>;
 }
 
 /** Blocks by name, in order. */
@@ -40,14 +33,7 @@ export function initAdaptive(
   for (let i = 0; i < count; i++) {
     blocks[`block${i}`] = {
       modulation: initLinear(rng, dim, 6 * dim, 0),
-      attentionNorm: initNorm(dim),
-      qkv: initLinear(rng, dim, 3 * dim),
-      queryNorm: initNorm(dim / heads),
-      keyNorm: initNorm(dim / heads),
-      out: initLinear(rng, dim, dim),
-      mlpNorm: initNorm(dim),
-      up: initLinear(rng, dim, 4 * dim, Math.SQRT2),
-      down: initLinear(rng, 4 * dim, dim),
+      ...initRotaryBlock(rng, { dim, heads }),
     };
   }
   return blocks;
@@ -76,17 +62,12 @@ function attend(
   x: Tensor,
   { heads, rotary, mask, past }: AttendOptions,
 ): { output: Tensor; cache: KeyValueCache<Tensor> } {
-  const [batch, frames, positions, dim] = x.shape as [number, number, number, number];
-  const [length, size] = [frames * positions, dim / heads];
-  const fused = tf.reshape(linear(block.qkv, x), [batch, length, 3, heads, size]);
-  const [q, k, v] = tf.unstack(tf.transpose(fused, [2, 0, 3, 1, 4]), 0);
-  const queries = tf.mul(rotate(rmsNorm(block.queryNorm, q), rotary), 1 / Math.sqrt(size));
-  const own = { keys: rotate(rmsNorm(block.keyNorm, k), rotary), values: v };
+  const { queries, ...own } = projectRotary(block, x, heads, rotary);
   const keys = past ? tf.concat([past.keys, own.keys], 2) : own.keys;
   const values = past ? tf.concat([past.values, own.values], 2) : own.values;
   const scores = tf.matMul(queries, keys, false, true);
   const mixed = tf.matMul(tf.softmax(mask ? tf.add(scores, mask) : scores, -1), values);
-  const joined = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch, frames, positions, dim]);
+  const joined = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), x.shape);
   return { output: linear(block.out, joined), cache: own };
 }
 

@@ -7,24 +7,12 @@ import { tf, type Tensor } from "../engine/jit.ts";
 import type { NdArray } from "../core/ndarray.ts";
 import type { Rng } from "../core/rng.ts";
 import type { KeyValueCache } from "./attention.ts";
-import { initLinear, initNorm, linear, rmsNorm, type Linear, type Norm } from "./layers.ts";
-import { rotate, type RotaryTable } from "./rotary.ts";
+import { linear, rmsNorm } from "./layers.ts";
+import { initRotaryBlock, projectRotary, type RotaryBlock, type RotaryHeads } from "./rotary-block.ts";
+import type { RotaryTable } from "./rotary.ts";
 
-/** One block: x + attention(norm(x)), then x + mlp(norm(x)). */
-export interface DecoderBlock<T> {
-  readonly attentionNorm: Norm<T>;
-  readonly qkv: Linear<T>;
-  /** Gains [D / heads], shared by the heads. */
-  readonly queryNorm: Norm<T>;
-  readonly keyNorm: Norm<T>;
-  readonly out: Linear<T>;
-  readonly mlpNorm: Norm<T>;
-  readonly up: Linear<T>;
-  readonly down: Linear<T>;
-}
-
-/** Blocks by name, in order. */
-export type DecoderBlocks<T> = { readonly [name: string]: DecoderBlock<T> };
+/** Blocks by name, in order; each is x + attention(norm(x)), then x + mlp(norm(x)). */
+export type DecoderBlocks<T> = { readonly [name: string]: RotaryBlock<T> };
 
 /** Keys and values by block name: [B, heads, P, D / heads] each. */
 export type DecoderCaches<T> = { readonly [name: string]: KeyValueCache<T> };
@@ -36,45 +24,22 @@ export function initDecoder(
 ): DecoderBlocks<NdArray> {
   const { dim, heads, count } = options;
   const gain = 1 / Math.sqrt(2 * count);
-  const blocks: Record<string, DecoderBlock<NdArray>> = {};
-  for (let i = 0; i < count; i++) {
-    blocks[`block${i}`] = {
-      attentionNorm: initNorm(dim),
-      qkv: initLinear(rng, dim, 3 * dim),
-      queryNorm: initNorm(dim / heads),
-      keyNorm: initNorm(dim / heads),
-      out: initLinear(rng, dim, dim, gain),
-      mlpNorm: initNorm(dim),
-      up: initLinear(rng, dim, 4 * dim, Math.SQRT2),
-      down: initLinear(rng, 4 * dim, dim, gain),
-    };
-  }
+  const blocks: Record<string, RotaryBlock<NdArray>> = {};
+  for (let i = 0; i < count; i++) blocks[`block${i}`] = initRotaryBlock(rng, { dim, heads, gain });
   return blocks;
 }
 
-interface Heads {
-  readonly queries: Tensor;
-  readonly keys: Tensor;
-  readonly values: Tensor;
-}
-
-/** x [B, L, D] to queries (scaled), keys and values [B, heads, L, D / heads], normalized and turned. */
-function project(block: DecoderBlock<Tensor>, x: Tensor, heads: number, rotary: RotaryTable): Heads {
-  const [batch, length, dim] = x.shape as [number, number, number];
-  const size = dim / heads;
-  const fused = linear(block.qkv, rmsNorm(block.attentionNorm, x));
-  const grouped = tf.transpose(tf.reshape(fused, [batch, length, 3, heads, size]), [2, 0, 3, 1, 4]);
-  const [q, k, v] = tf.unstack(grouped, 0);
-  const queries = rotate(rmsNorm(block.queryNorm, q), rotary);
-  return {
-    queries: tf.mul(queries, 1 / Math.sqrt(size)),
-    keys: rotate(rmsNorm(block.keyNorm, k), rotary),
-    values: v,
-  };
+/** x [B, L, D], normalized, to queries, keys and values. */
+function project(
+  block: RotaryBlock<Tensor>,
+  x: Tensor,
+  { heads, rotary }: { heads: number; rotary: RotaryTable },
+): RotaryHeads {
+  return projectRotary(block, rmsNorm(block.attentionNorm, x), heads, rotary);
 }
 
 /** Residual sums after attention's output `mixed` [B, heads, L, D / heads]. */
-function finish(block: DecoderBlock<Tensor>, x: Tensor, mixed: Tensor): Tensor {
+function finish(block: RotaryBlock<Tensor>, x: Tensor, mixed: Tensor): Tensor {
   const attended = tf.add(x, linear(block.out, tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), x.shape)));
   const hidden = tf.relu(linear(block.up, rmsNorm(block.mlpNorm, attended)));
   return tf.add(attended, linear(block.down, hidden));
@@ -97,7 +62,7 @@ export function decodeSequence(
   const caches: Record<string, KeyValueCache<Tensor>> = {};
   let h = x;
   for (const [name, block] of Object.entries(blocks)) {
-    const { queries, keys, values } = project(block, h, options.heads, options.rotary);
+    const { queries, keys, values } = project(block, h, options);
     const weights = tf.softmax(tf.add(tf.matMul(queries, keys, false, true), mask), -1);
     h = finish(block, h, tf.matMul(weights, values));
     caches[name] = { keys, values };
@@ -116,7 +81,10 @@ export interface DecoderPast {
 }
 
 /** Attention over three lists of keys without joining the lists, whose copies would cost more than the products. */
-function attendAll(own: Heads, past: readonly { cache: KeyValueCache<Tensor>; mask?: Tensor }[]): Tensor {
+function attendAll(
+  own: RotaryHeads,
+  past: readonly { cache: KeyValueCache<Tensor>; mask?: Tensor }[],
+): Tensor {
   const length = own.queries.shape[2] as number;
   const parts = [...past, { cache: { keys: own.keys, values: own.values }, mask: causalMask(length) }];
   const scores = parts.map(({ cache, mask }) => {
@@ -144,7 +112,7 @@ export function decodeNext(
   const caches: Record<string, KeyValueCache<Tensor>> = {};
   let h = x;
   for (const [name, block] of Object.entries(blocks)) {
-    const own = project(block, h, options.heads, options.rotary);
+    const own = project(block, h, options);
     const past = [{ cache: context[name] }, { cache: recent[name], mask: recentMask }];
     h = finish(block, h, attendAll(own, past));
     caches[name] = { keys: own.keys, values: own.values };

@@ -21,10 +21,18 @@ import {
   type AutoregressiveParams,
 } from "./autoregressive.ts";
 import { rotaryTable } from "../nn/rotary.ts";
-import { fitWindow, newest, shiftRows, type EncodedWorldModel, type Normalizers } from "./latent-model.ts";
+import { expectedRewards, normalizeStates, restoreStates, type Normalizers } from "./normalizers.ts";
 import { writeFrame, type HostCaches, type PassOutput } from "./token-decoding.ts";
 import { checkSampling, defaultSampling, type TokenSampling } from "./token-sampling.ts";
-import type { ActionSpec, LatentState, Observation, ObservationWindow, Prediction } from "./worldmodel.ts";
+import { fitWindow, newest, shiftRows } from "./windows.ts";
+import type {
+  ActionSpec,
+  EncodedWorldModel,
+  LatentState,
+  Observation,
+  ObservationWindow,
+  Prediction,
+} from "./worldmodel.ts";
 
 type Floats = NdArray<"float32">;
 
@@ -221,7 +229,7 @@ class AutoregressiveModel implements EncodedWorldModel {
     const frames = this.contextLength;
     return {
       tokens: fitWindow(tokens, frames, "repeat"),
-      states: fitWindow(this.#normalizeStates(states), frames, "repeat"),
+      states: fitWindow(normalizeStates(this.#parts.normalizers, states), frames, "repeat"),
       pastActions: fitWindow(actions, frames - 1, "zero"),
     };
   }
@@ -232,7 +240,7 @@ class AutoregressiveModel implements EncodedWorldModel {
     const tokens = ndarray("float32", [batch, this.#count], Float32Array.from(ids.data));
     return {
       tokens: shiftRows(state.tokens, tokens),
-      states: shiftRows(state.states, this.#normalizeStates(observation.state)),
+      states: shiftRows(state.states, normalizeStates(this.#parts.normalizers, observation.state)),
       pastActions: this.#shiftActions(state.pastActions, actions),
     };
   }
@@ -244,19 +252,13 @@ class AutoregressiveModel implements EncodedWorldModel {
     const last = newest(state.states);
     const input = { params, hidden, state: last } as unknown as Host<FactsInput>;
     const facts = (await this.#compiled.facts(input)) as unknown as Record<string, Floats>;
-    const rewards = zeros("float32", [batch]);
-    for (let i = 0; i < batch; i++) {
-      const p = facts.terminated.data[i];
-      const alive = facts.reward.data[i] * normalizers.rewardScale + normalizers.rewardMean;
-      rewards.data[i] = (1 - p) * alive + p * normalizers.terminalReward;
-    }
     return {
       state: {
         tokens: shiftRows(state.tokens, tokens),
         states: shiftRows(state.states, facts.state),
         pastActions: this.#shiftActions(state.pastActions, actions),
       },
-      rewards,
+      rewards: expectedRewards(normalizers, facts.reward, facts.terminated),
       terminatedProbabilities: facts.terminated,
       uncertainties: zeros("float32", [batch]),
     };
@@ -333,26 +335,12 @@ class AutoregressiveModel implements EncodedWorldModel {
   }
 
   async decode(state: LatentState): Promise<Observation> {
-    const { stateMean, stateScale } = this.#parts.normalizers;
     const tokens = newest(state.tokens);
     const [batch, count] = tokens.shape;
     const ids = ndarray("int32", [batch, 1, count], Int32Array.from(tokens.data));
     const frames = await this.#parts.tokenizer.detokenize(ids);
-    const values = newest(state.states);
-    for (let i = 0; i < values.data.length; i++) {
-      const s = i % stateMean.length;
-      values.data[i] = values.data[i] * stateScale[s] + stateMean[s];
-    }
+    const values = restoreStates(this.#parts.normalizers, newest(state.states));
     return { frame: { ...frames, shape: [batch, ...this.frameShape] }, state: values };
-  }
-
-  #normalizeStates(states: Floats): Floats {
-    const { stateMean, stateScale } = this.#parts.normalizers;
-    const size = stateMean.length;
-    const out = zeros("float32", states.shape);
-    for (let i = 0; i < out.data.length; i++)
-      out.data[i] = (states.data[i] - stateMean[i % size]) / stateScale[i % size];
-    return out;
   }
 }
 

@@ -20,8 +20,8 @@ import {
   type AutoregressiveParams,
 } from "./autoregressive.ts";
 import type { LatentBatch, LatentReplay } from "./contexts.ts";
-import type { Normalizers } from "./latent-model.ts";
-import type { LossWeights } from "./loss.ts";
+import { binaryCrossEntropy, maskedMean, type LossWeights } from "./loss.ts";
+import { normalizeRewards, normalizeStates, type Normalizers } from "./normalizers.ts";
 import type { PhaseConfig } from "./train.ts";
 
 type Floats = NdArray<"float32">;
@@ -64,16 +64,6 @@ function tokenLoss(logits: Tensor, ids: Tensor): Tensor {
   const size = logits.shape[logits.rank - 1];
   const hot = tf.oneHot(tf.cast(ids, "int32"), size);
   return tf.neg(tf.sum(tf.mul(tf.logSoftmax(logits), tf.cast(hot, "float32")), -1));
-}
-
-function maskedMean(values: Tensor, mask: Tensor): Tensor {
-  return tf.div(tf.sum(tf.mul(values, mask)), tf.add(tf.sum(mask), 1e-6));
-}
-
-/** log(1 + e^logit) − label·logit, without overflow. */
-function binaryCrossEntropy(logit: Tensor, label: Tensor): Tensor {
-  const softplus = tf.add(tf.relu(logit), tf.log1p(tf.exp(tf.neg(tf.abs(logit)))));
-  return tf.sub(softplus, tf.mul(label, logit));
 }
 
 /** Places [from, to) of the token axis of x [B, F, P, …]. */
@@ -188,11 +178,6 @@ function mixTokens(tokens: Floats, guesses: Floats, largest: number, rng: Rng): 
   return { ...tokens, data };
 }
 
-function standardized(x: Floats, mean: readonly number[], scale: readonly number[]): Floats {
-  const data = x.data.map((value, i) => (value - mean[i % mean.length]) / scale[i % scale.length]);
-  return { ...x, data };
-}
-
 /** A replay batch as the loss takes it; `given` are the true tokens yet. */
 function tokenBatch(
   batch: LatentBatch,
@@ -203,13 +188,12 @@ function tokenBatch(
   const { action, reward } = batch.transitions;
   const [rowCount, time] = latent.shape;
   const tokens = { ...latent, shape: [rowCount, time, tokensPerFrame(config)] };
-  const { stateMean, stateScale, rewardMean, rewardScale } = normalizers;
   return {
     given: tokens,
     tokens,
-    states: standardized(state, stateMean, stateScale),
+    states: normalizeStates(normalizers, state),
     actions: action,
-    rewards: standardized(reward, [rewardMean], [rewardScale]),
+    rewards: normalizeRewards(normalizers, reward),
     terminated: batch.terminated,
     mask: batch.mask,
   };

@@ -5,7 +5,7 @@ import type { Rng } from "../core/rng.ts";
 import type { Segment } from "../data/window.ts";
 import { contextState, type LatentReplay } from "./contexts.ts";
 import { imagineActions, presentActions } from "./imagine.ts";
-import type { EncodedWorldModel } from "./latent-model.ts";
+import type { EncodedWorldModel } from "./worldmodel.ts";
 
 /** Imagined crash probability of real action sequences, by when they really crashed. */
 export interface CrashCalibration {

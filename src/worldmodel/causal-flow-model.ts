@@ -2,11 +2,9 @@
 
 import { jit, tf, type Host, type Tensor } from "../engine/jit.ts";
 import { zeros, type NdArray } from "../core/ndarray.ts";
-import { fail } from "../core/errors.ts";
 import { Rng } from "../core/rng.ts";
-import { loadCheckpoint, restoreParams, saveCheckpoint } from "../nn/checkpoint.ts";
+import { restoreParams } from "../nn/checkpoint.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { checkActionSpec, requireSameActions } from "./action-spec.ts";
 import {
   drawNext,
   initCausalFlow,
@@ -14,14 +12,19 @@ import {
   type CausalFlowConfig,
   type CausalFlowParams,
 } from "./causal-flow.ts";
-import {
-  makeLatentWorldModel,
-  newest,
-  shiftRows,
-  type EncodedWorldModel,
-  type Normalizers,
-} from "./latent-model.ts";
-import type { ActionSpec, LatentState, Observation, ObservationWindow, Prediction } from "./worldmodel.ts";
+import { drawNoise } from "./flow.ts";
+import { makeLatentWorldModel } from "./latent-model.ts";
+import { loadModelFile, saveModelFile } from "./model-file.ts";
+import { expectedRewards, type Normalizers } from "./normalizers.ts";
+import { newest, shiftRows } from "./windows.ts";
+import type {
+  ActionSpec,
+  EncodedWorldModel,
+  LatentState,
+  Observation,
+  ObservationWindow,
+  Prediction,
+} from "./worldmodel.ts";
 
 type Floats = NdArray<"float32">;
 
@@ -58,13 +61,6 @@ function compileStep(config: CausalFlowConfig) {
     },
     { name: "causalflow.step" },
   );
-}
-
-function drawNoise(rng: Rng | readonly Rng[], batch: number, width: number): Floats {
-  const noise = zeros("float32", [batch, width]);
-  if (rng instanceof Rng) rng.fillNormal(noise.data);
-  else rng.forEach((own, b) => own.fillNormal(noise.data.subarray(b * width, (b + 1) * width)));
-  return noise;
 }
 
 /** The window's bookkeeping is a latent model's; only the step is its own. */
@@ -136,19 +132,13 @@ class CausalFlowModel implements EncodedWorldModel {
       string,
       Floats
     >;
-    const rewards = zeros("float32", [batch]);
-    for (let i = 0; i < batch; i++) {
-      const p = out.terminated.data[i];
-      const alive = out.reward.data[i] * normalizers.rewardScale + normalizers.rewardMean;
-      rewards.data[i] = (1 - p) * alive + p * normalizers.terminalReward;
-    }
     return {
       state: {
         latents: shiftRows(state.latents, out.latent),
         states: shiftRows(state.states, out.state),
         pastActions: shiftRows(state.pastActions, actions),
       },
-      rewards,
+      rewards: expectedRewards(normalizers, out.reward, out.terminated),
       terminatedProbabilities: out.terminated,
       uncertainties: zeros("float32", [batch]),
     };
@@ -168,9 +158,8 @@ export function saveCausalFlowModel(
   parts: Pick<CausalFlowParts, "config" | "params" | "normalizers" | "actionSpec">,
   tokenizerHash: string,
 ): string {
-  const { config, params, normalizers } = parts;
-  const actionSpec = checkActionSpec(parts.actionSpec);
-  return saveCheckpoint(path, { params }, { kind: KIND, config, normalizers, actionSpec, tokenizerHash });
+  const { params, config, normalizers, actionSpec } = parts;
+  return saveModelFile(path, { params }, { kind: KIND, config, normalizers, actionSpec, tokenizerHash });
 }
 
 /**
@@ -184,20 +173,10 @@ export function loadCausalFlowModel(
   tokenizer: Tokenizer,
   options: Pick<CausalFlowParts, "samplingSteps"> & { readonly actionSpec?: ActionSpec } = {},
 ): EncodedWorldModel {
-  const { tensors, meta } = loadCheckpoint(path);
-  if (meta.kind !== KIND || meta.tokenizerHash !== tokenizer.hash) {
-    fail({
-      code: "CHECKPOINT_MISMATCH",
-      what: `${path} does not belong to this tokenizer`,
-      expected: `a ${KIND} trained on tokenizer ${tokenizer.hash.slice(0, 12)}`,
-      got: `${String(meta.kind)} of tokenizer ${String(meta.tokenizerHash).slice(0, 12)}`,
-      fix: "load the tokenizer that was saved beside it",
-    });
-  }
-  const config = meta.config as CausalFlowConfig;
+  const demands = { kind: KIND, tokenizerHash: tokenizer.hash, actionSpec: options.actionSpec };
+  const { tensors, meta } = loadModelFile<CausalFlowConfig>(path, demands);
+  const { config, normalizers, actionSpec } = meta;
   const { params } = restoreParams({ params: initCausalFlow(Rng.fromSeed(0), config) }, tensors, path);
-  const { normalizers, actionSpec } = meta as unknown as { normalizers: Normalizers; actionSpec: ActionSpec };
-  if (options.actionSpec !== undefined) requireSameActions(actionSpec, options.actionSpec, path);
   const { samplingSteps } = options;
   return makeCausalFlowModel({ config, params, normalizers, tokenizer, actionSpec, samplingSteps });
 }

@@ -20,8 +20,8 @@ import {
 import type { LatentBatch, LatentReplay } from "./contexts.ts";
 import { noiseLatent } from "./flow.ts";
 import { drawFlowTimes, type FlowTimes } from "./flow-times.ts";
-import type { Normalizers } from "./latent-model.ts";
-import type { LossWeights } from "./loss.ts";
+import { binaryCrossEntropy, maskedMean, type LossWeights } from "./loss.ts";
+import { normalizeRewards, normalizeStates, type Normalizers } from "./normalizers.ts";
 import type { PhaseConfig } from "./train.ts";
 
 type Floats = NdArray<"float32">;
@@ -55,16 +55,6 @@ const SMALLEST_JUMP = 1 / 4;
 /** Weights of the terms; `shortcut` is that of the large steps. */
 export interface FlowLossWeights extends LossWeights {
   readonly shortcut: number;
-}
-
-function maskedMean(values: Tensor, mask: Tensor): Tensor {
-  return tf.div(tf.sum(tf.mul(values, mask)), tf.add(tf.sum(mask), 1e-6));
-}
-
-/** log(1 + e^logit) − label·logit, without overflow. */
-function binaryCrossEntropy(logit: Tensor, label: Tensor): Tensor {
-  const softplus = tf.add(tf.relu(logit), tf.log1p(tf.exp(tf.neg(tf.abs(logit)))));
-  return tf.sub(softplus, tf.mul(label, logit));
 }
 
 /** Squared error of the clean latent [B]: weighted 0.1 + 0.9 τ, or by EDM's 1 / c_out² up to 5. */
@@ -168,10 +158,6 @@ function timeRows(x: Floats, from: number, count: number): Floats {
 
 const withoutTime = (x: Floats): Floats => ({ ...x, shape: [x.shape[0], ...x.shape.slice(2)] });
 
-function standardized(x: Floats, mean: readonly number[], scale: readonly number[]): Floats {
-  return { ...x, data: x.data.map((value, i) => (value - mean[i % mean.length]) / scale[i % scale.length]) };
-}
-
 /** Context latents with noise of a deviation drawn per window, and the share of data that is left in each frame. */
 function noiseContext(latents: Floats, largest: number, rng: Rng): { latents: Floats; contextTimes: Floats } {
   const [batch, frames, width] = latents.shape;
@@ -199,10 +185,9 @@ function drawJumps(batch: number, rng: Rng): { jumpTimes: Floats; jumpSteps: Flo
 
 function flowBatch(batch: LatentBatch, options: CausalFlowTrainerOptions, rng: Rng): FlowBatch<Floats> {
   const { config, normalizers, contextNoise, times } = options;
-  const { stateMean, stateScale, rewardMean, rewardScale } = normalizers;
   const frames = config.contextLength;
   const { latent } = batch.observations;
-  const states = standardized(batch.observations.state, stateMean, stateScale);
+  const states = normalizeStates(normalizers, batch.observations.state);
   const [rowCount, , width] = latent.shape;
   const drawn = drawFlowTimes(times, rng, zeros("float32", [rowCount]));
   // At 1 there is no velocity any more.
@@ -217,7 +202,7 @@ function flowBatch(batch: LatentBatch, options: CausalFlowTrainerOptions, rng: R
     actions: batch.transitions.action,
     nextLatent: withoutTime(timeRows(latent, frames, 1)),
     nextState: withoutTime(timeRows(states, frames, 1)),
-    reward: standardized(last(batch.transitions.reward), [rewardMean], [rewardScale]),
+    reward: normalizeRewards(normalizers, last(batch.transitions.reward)),
     terminated: last(batch.terminated),
     mask: last(batch.mask),
     noise,

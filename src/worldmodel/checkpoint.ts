@@ -1,18 +1,14 @@
 /** @file The world model on disk: weights of all members, config, normalizers, action spec, and the tokenizer's hash. */
 
-import { fail } from "../core/errors.ts";
 import { Rng } from "../core/rng.ts";
-import { loadCheckpoint, restoreParams, saveCheckpoint } from "../nn/checkpoint.ts";
+import { restoreParams } from "../nn/checkpoint.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { checkActionSpec, requireSameActions } from "./action-spec.ts";
 import { initDenoiser, type DenoiserConfig } from "./denoiser.ts";
-import {
-  makeLatentWorldModel,
-  type LatentModelParts,
-  type LatentWorldModel,
-  type Normalizers,
-} from "./latent-model.ts";
+import { makeLatentWorldModel, type LatentModelParts, type LatentWorldModel } from "./latent-model.ts";
+import { loadModelFile, saveModelFile } from "./model-file.ts";
 import type { ActionSpec } from "./worldmodel.ts";
+
+const KIND = "latent-world-model";
 
 /** Write a world model; returns the checkpoint's hash. */
 export function saveLatentModel(
@@ -21,15 +17,8 @@ export function saveLatentModel(
   tokenizerHash: string,
 ): string {
   const { config, members, normalizers, actionSpec } = parts;
-  const meta = {
-    kind: "latent-world-model",
-    config,
-    normalizers,
-    actionSpec: checkActionSpec(actionSpec),
-    tokenizerHash,
-    members: members.length,
-  };
-  return saveCheckpoint(path, { members }, meta);
+  const meta = { kind: KIND, config, normalizers, actionSpec, tokenizerHash, members: members.length };
+  return saveModelFile(path, { members }, meta);
 }
 
 /**
@@ -43,21 +32,11 @@ export function loadLatentModel(
   tokenizer: Tokenizer,
   options: Pick<LatentModelParts, "termination"> & { readonly actionSpec?: ActionSpec } = {},
 ): LatentWorldModel {
-  const { tensors, meta } = loadCheckpoint(path);
-  if (meta.kind !== "latent-world-model" || meta.tokenizerHash !== tokenizer.hash) {
-    fail({
-      code: "CHECKPOINT_MISMATCH",
-      what: `${path} does not belong to this tokenizer`,
-      expected: `a latent-world-model trained on tokenizer ${tokenizer.hash.slice(0, 12)}`,
-      got: `${String(meta.kind)} of tokenizer ${String(meta.tokenizerHash).slice(0, 12)}`,
-      fix: "load the tokenizer that was saved beside it",
-    });
-  }
-  const config = meta.config as DenoiserConfig;
-  const like = Array.from({ length: meta.members as number }, () => initDenoiser(Rng.fromSeed(0), config));
-  const { members } = restoreParams({ members: like }, tensors, path);
-  const { normalizers, actionSpec } = meta as unknown as { normalizers: Normalizers; actionSpec: ActionSpec };
-  if (options.actionSpec !== undefined) requireSameActions(actionSpec, options.actionSpec, path);
   const { termination } = options;
+  const demands = { kind: KIND, tokenizerHash: tokenizer.hash, actionSpec: options.actionSpec };
+  const { tensors, meta } = loadModelFile<DenoiserConfig>(path, demands);
+  const { config, normalizers, actionSpec } = meta;
+  const like = Array.from({ length: meta.members ?? 0 }, () => initDenoiser(Rng.fromSeed(0), config));
+  const { members } = restoreParams({ members: like }, tensors, path);
   return makeLatentWorldModel({ config, members, normalizers, actionSpec, tokenizer, termination });
 }

@@ -4,8 +4,7 @@ import type { NdArray } from "../core/ndarray.ts";
 import type { Rng } from "../core/rng.ts";
 import type { Replay } from "../data/replay.ts";
 import type { Batch } from "../data/window.ts";
-import type { EncodedWorldModel } from "./latent-model.ts";
-import type { LatentState } from "./worldmodel.ts";
+import type { EncodedWorldModel, LatentState } from "./worldmodel.ts";
 
 /** Columns of the latent replay: what the world model trains on. */
 export interface LatentObservations extends Readonly<Record<string, readonly number[]>> {

@@ -6,9 +6,8 @@ import type { Rng } from "../core/rng.ts";
 import type { Segment } from "../data/window.ts";
 import { contextState, type LatentReplay } from "./contexts.ts";
 import { imagineActions, presentActions } from "./imagine.ts";
-import type { EncodedWorldModel } from "./latent-model.ts";
 import { structuralSimilarity } from "./similarity.ts";
-import type { LatentState, Observation } from "./worldmodel.ts";
+import type { EncodedWorldModel, LatentState, Observation } from "./worldmodel.ts";
 
 /** Open-loop accuracy at one horizon; PSNR in dB over decoded frames. */
 export interface HorizonScore {

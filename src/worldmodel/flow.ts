@@ -1,6 +1,10 @@
 /** @file Rectified flow over the next latent: noising, few-step Euler sampling, and the deterministic form as its limit. */
 
 import { stopGradient, tf, type Tensor } from "../engine/jit.ts";
+import { zeros, type NdArray } from "../core/ndarray.ts";
+import { Rng } from "../core/rng.ts";
+import { zeros, type NdArray } from "../core/ndarray.ts";
+import { Rng } from "../core/rng.ts";
 import { denoise, type Context, type DenoiserConfig, type DenoiserParams, type Outcome } from "./denoiser.ts";
 
 /** (1 − τ)·noise + τ·clean for latents [B, D] and times [B]. @source Liu et al. 2023, Flow Straight and Fast, eq. 1 */
@@ -33,4 +37,12 @@ export function sampleNext(
     current = tf.add(current, tf.div(velocity, steps));
   }
   return { ...(outcome as Outcome), latent: current };
+}
+
+/** Unit noise [B, width]: from one generator for all rows, or from each row's own. */
+export function drawNoise(rng: Rng | readonly Rng[], batch: number, width: number): NdArray<"float32"> {
+  const noise = zeros("float32", [batch, width]);
+  if (rng instanceof Rng) rng.fillNormal(noise.data);
+  else rng.forEach((own, b) => own.fillNormal(noise.data.subarray(b * width, (b + 1) * width)));
+  return noise;
 }

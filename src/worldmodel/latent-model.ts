@@ -3,29 +3,20 @@
 import { jit, tf, type Host, type Tensor } from "../engine/jit.ts";
 import { ndarray, zeros, type NdArray } from "../core/ndarray.ts";
 import { fail } from "../core/errors.ts";
-import { Rng } from "../core/rng.ts";
+import type { Rng } from "../core/rng.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { shiftWindow, type DenoiserConfig, type DenoiserParams } from "./denoiser.ts";
-import { sampleNext } from "./flow.ts";
+import { drawNoise, sampleNext } from "./flow.ts";
+import { expectedRewards, normalizeStates, restoreStates, type Normalizers } from "./normalizers.ts";
+import { fitWindow, newest, shiftRows } from "./windows.ts";
 import type {
   ActionSpec,
+  EncodedWorldModel,
   LatentState,
   Observation,
   ObservationWindow,
   Prediction,
-  WorldModel,
 } from "./worldmodel.ts";
-
-/** Statistics that the weights were trained with; they belong to the checkpoint. */
-export interface Normalizers {
-  /** [S] each, SI units. */
-  readonly stateMean: readonly number[];
-  readonly stateScale: readonly number[];
-  readonly rewardMean: number;
-  readonly rewardScale: number;
-  /** Mean reward of the steps that ended the task; 0 where none did. */
-  readonly terminalReward: number;
-}
 
 /** Everything a latent world model is made of. */
 export interface LatentModelParts {
@@ -88,42 +79,7 @@ function compileStep(config: DenoiserConfig, termination: "mean" | "max") {
   );
 }
 
-/** Copy rows of width `width` of x [B, K, width] one place back and put `next` [B, width] last; a new array. */
-export function shiftRows(x: NdArray<"float32">, next: NdArray<"float32">): NdArray<"float32"> {
-  const [batch, frames, width] = x.shape;
-  const out = zeros("float32", x.shape);
-  for (let b = 0; b < batch; b++) {
-    const start = b * frames * width;
-    out.data.set(x.data.subarray(start + width, start + frames * width), start);
-    out.data.set(next.data.subarray(b * width, (b + 1) * width), start + (frames - 1) * width);
-  }
-  return out;
-}
-
-/** Windows of T rows to windows of K: the newest K, or the first repeated in front. */
-export function fitWindow(x: NdArray<"float32">, frames: number, pad: "repeat" | "zero"): NdArray<"float32"> {
-  const [batch, have, width] = x.shape;
-  const out = zeros("float32", [batch, frames, width]);
-  for (let b = 0; b < batch; b++) {
-    for (let k = 0; k < frames; k++) {
-      const from = have - frames + k;
-      if (from < 0 && (pad === "zero" || have === 0)) continue;
-      const row = (b * have + Math.max(0, from)) * width;
-      out.data.set(x.data.subarray(row, row + width), (b * frames + k) * width);
-    }
-  }
-  return out;
-}
-
-function drawNoise(rng: Rng | readonly Rng[], shape: readonly [number, number]): NdArray<"float32"> {
-  const noise = zeros("float32", shape);
-  const [, width] = shape;
-  if (rng instanceof Rng) rng.fillNormal(noise.data);
-  else rng.forEach((own, b) => own.fillNormal(noise.data.subarray(b * width, (b + 1) * width)));
-  return noise;
-}
-
-class LatentModel implements WorldModel {
+class LatentModel implements LatentWorldModel {
   readonly kind = "latent";
   readonly frameShape;
   readonly stateSize: number;
@@ -173,7 +129,7 @@ class LatentModel implements WorldModel {
     const frames = this.contextLength;
     return {
       latents: fitWindow(latents, frames, "repeat"),
-      states: fitWindow(this.#normalizeStates(states), frames, "repeat"),
+      states: fitWindow(normalizeStates(this.#parts.normalizers, states), frames, "repeat"),
       pastActions: fitWindow(actions, frames - 1, "zero"),
     };
   }
@@ -186,7 +142,7 @@ class LatentModel implements WorldModel {
     const latent = await this.#parts.tokenizer.encode(observation.frame);
     return {
       latents: shiftRows(state.latents, latent),
-      states: shiftRows(state.states, this.#normalizeStates(observation.state)),
+      states: shiftRows(state.states, normalizeStates(this.#parts.normalizers, observation.state)),
       pastActions: shiftRows(state.pastActions, actions),
     };
   }
@@ -199,20 +155,14 @@ class LatentModel implements WorldModel {
     const { config, members, normalizers } = this.#parts;
     const batch = actions.shape[0];
     const input: Record<string, unknown> = { members, ...state, actions };
-    if (config.form === "flow") input.noise = drawNoise(rng, [batch, this.#width]);
+    if (config.form === "flow") input.noise = drawNoise(rng, batch, this.#width);
     const out = (await this.#compiled(input as unknown as Host<StepInput>)) as unknown as Record<
       string,
       NdArray<"float32">
     >;
-    const rewards = zeros("float32", [batch]);
-    for (let i = 0; i < batch; i++) {
-      const p = out.terminated.data[i];
-      const alive = out.reward.data[i] * normalizers.rewardScale + normalizers.rewardMean;
-      rewards.data[i] = (1 - p) * alive + p * normalizers.terminalReward;
-    }
     return {
       state: { latents: out.latents, states: out.states, pastActions: out.pastActions },
-      rewards,
+      rewards: expectedRewards(normalizers, out.reward, out.terminated),
       terminatedProbabilities: out.terminated,
       uncertainties: out.uncertainty,
     };
@@ -238,44 +188,15 @@ class LatentModel implements WorldModel {
   }
 
   async decode(state: LatentState): Promise<Observation> {
-    const { stateSize } = this.#parts.config;
-    const { stateMean, stateScale } = this.#parts.normalizers;
     const frame = await this.#parts.tokenizer.decode(newest(state.latents));
-    const values = newest(state.states);
-    for (let i = 0; i < values.data.length; i++) {
-      values.data[i] = values.data[i] * stateScale[i % stateSize] + stateMean[i % stateSize];
-    }
-    return { frame, state: values };
-  }
-
-  #normalizeStates(states: NdArray<"float32">): NdArray<"float32"> {
-    const { stateMean, stateScale } = this.#parts.normalizers;
-    const size = stateMean.length;
-    const out = zeros("float32", states.shape);
-    for (let i = 0; i < out.data.length; i++)
-      out.data[i] = (states.data[i] - stateMean[i % size]) / stateScale[i % size];
-    return out;
+    return { frame, state: restoreStates(this.#parts.normalizers, newest(state.states)) };
   }
 }
 
-/** The newest rows of windows: x [B, K, D] to [B, D], copied. */
-export function newest(x: NdArray<"float32">): NdArray<"float32"> {
-  const [batch, frames, width] = x.shape;
-  const out = zeros("float32", [batch, width]);
-  for (let b = 0; b < batch; b++) {
-    out.data.set(x.data.subarray(((b + 1) * frames - 1) * width, (b + 1) * frames * width), b * width);
-  }
-  return out;
+/** The model, with newer weights of the same shapes on demand. */
+export interface LatentWorldModel extends EncodedWorldModel {
+  withMembers(members: readonly DenoiserParams<NdArray>[]): LatentWorldModel;
 }
-
-/** A world model that also takes data which its tokenizer has encoded already; what is measured on recorded episodes. */
-export type EncodedWorldModel = WorldModel & Pick<LatentModel, "fromLatents">;
-
-/** The model, `fromLatents` for data that is encoded already, and `withMembers` for newer weights. */
-export type LatentWorldModel = WorldModel &
-  Pick<LatentModel, "fromLatents"> & {
-    withMembers(members: readonly DenoiserParams<NdArray>[]): LatentWorldModel;
-  };
 
 /** @throws CHECKPOINT_MISMATCH when the tokenizer's latents are not of the shape that the weights were trained for */
 export function makeLatentWorldModel(parts: LatentModelParts): LatentWorldModel {

@@ -46,12 +46,13 @@ function columnAt(x: Tensor, index: number): Tensor {
   return tf.reshape(tf.slice(x, [0, index], [x.shape[0], 1]), [-1]);
 }
 
-function maskedMean(values: Tensor, mask: Tensor): Tensor {
+/** Mean of the values whose mask is 1. */
+export function maskedMean(values: Tensor, mask: Tensor): Tensor {
   return tf.div(tf.sum(tf.mul(values, mask)), tf.add(tf.sum(mask), 1e-6));
 }
 
 /** log(1 + e^logit) − label·logit, without overflow. */
-function binaryCrossEntropy(logit: Tensor, label: Tensor): Tensor {
+export function binaryCrossEntropy(logit: Tensor, label: Tensor): Tensor {
   const softplus = tf.add(tf.relu(logit), tf.log1p(tf.exp(tf.neg(tf.abs(logit)))));
   return tf.sub(softplus, tf.mul(label, logit));
 }

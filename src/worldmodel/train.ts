@@ -7,8 +7,8 @@ import { makeTrainStep, weightsOf, type TrainState, type TrainStep } from "../nn
 import type { OptimizerConfig } from "../nn/optimizers.ts";
 import type { LatentBatch, LatentReplay } from "./contexts.ts";
 import { initDenoiser, type DenoiserConfig, type DenoiserParams } from "./denoiser.ts";
-import type { Normalizers } from "./latent-model.ts";
 import { windowLoss, type LossWeights, type WindowBatch } from "./loss.ts";
+import { normalizeRewards, normalizeStates, type Normalizers } from "./normalizers.ts";
 
 /** One phase of training: how far the model is unrolled and on what. */
 export interface PhaseConfig {
@@ -31,43 +31,6 @@ export interface EnsembleTrainer {
   members(): DenoiserParams<NdArray>[];
 }
 
-/** Means and scales of states and rewards over a replay; terminal rewards apart, as they are of another kind. */
-export function fitNormalizers(replay: LatentReplay, stateSize: number): Normalizers {
-  const sum = new Float64Array(stateSize);
-  const squares = new Float64Array(stateSize);
-  let rowsSeen = 0;
-  const rewards = { count: 0, sum: 0, squares: 0 };
-  const terminal = { count: 0, sum: 0 };
-  for (const episode of replay.episodes) {
-    const state = episode.columns.state.data;
-    for (let i = 0; i < state.length; i++) {
-      sum[i % stateSize] += state[i];
-      squares[i % stateSize] += state[i] ** 2;
-    }
-    rowsSeen += state.length / Math.max(1, stateSize);
-    const reward = episode.columns.reward.data;
-    const alive = episode.terminated ? reward.length - 1 : reward.length;
-    for (let t = 0; t < alive; t++) {
-      rewards.count++;
-      rewards.sum += reward[t];
-      rewards.squares += reward[t] ** 2;
-    }
-    if (episode.terminated) {
-      terminal.count++;
-      terminal.sum += reward[alive];
-    }
-  }
-  const scaleOf = (total: number, square: number, count: number): number =>
-    Math.sqrt(Math.max(0, square / count - (total / count) ** 2)) || 1;
-  return {
-    stateMean: Array.from(sum, (value) => value / rowsSeen),
-    stateScale: Array.from(sum, (value, i) => scaleOf(value, squares[i], rowsSeen)),
-    rewardMean: rewards.sum / Math.max(1, rewards.count),
-    rewardScale: scaleOf(rewards.sum, rewards.squares, Math.max(1, rewards.count)),
-    terminalReward: terminal.count === 0 ? 0 : terminal.sum / terminal.count,
-  };
-}
-
 /** The columns [B, T − 1] of the predicted steps alone: float32 [B, H] of windows with K context frames. */
 function predictedSteps(x: NdArray, context: number): NdArray<"float32"> {
   const [rowCount, all] = x.shape;
@@ -75,19 +38,6 @@ function predictedSteps(x: NdArray, context: number): NdArray<"float32"> {
   const out = zeros("float32", [rowCount, steps]);
   for (let b = 0; b < rowCount; b++) {
     for (let h = 0; h < steps; h++) out.data[b * steps + h] = Number(x.data[b * all + context - 1 + h]);
-  }
-  return out;
-}
-
-function standardizeStates(
-  raw: NdArray<"float32">,
-  { stateMean, stateScale }: Normalizers,
-): NdArray<"float32"> {
-  const out = zeros("float32", raw.shape);
-  const size = stateMean.length;
-  for (let i = 0; i < out.data.length; i++) {
-    const s = i % size;
-    out.data[i] = (raw.data[i] - stateMean[s]) / stateScale[s];
   }
   return out;
 }
@@ -118,15 +68,11 @@ function windowBatch(
   const latents = batch.observations.latent;
   const [rowCount, time, width] = latents.shape;
   const context = config.contextLength;
-  const rewards = predictedSteps(batch.transitions.reward, context);
-  for (let i = 0; i < rewards.data.length; i++) {
-    rewards.data[i] = (rewards.data[i] - normalizers.rewardMean) / normalizers.rewardScale;
-  }
   const common = {
     latents,
-    states: standardizeStates(batch.observations.state, normalizers),
+    states: normalizeStates(normalizers, batch.observations.state),
     actions: batch.transitions.action,
-    rewards,
+    rewards: normalizeRewards(normalizers, predictedSteps(batch.transitions.reward, context)),
     terminated: predictedSteps(batch.terminated, context),
     mask: predictedSteps(batch.mask, context),
     contextNoise: drawContextNoise([rowCount, context, width], options.contextNoise, rng),

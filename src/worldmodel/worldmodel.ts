@@ -65,3 +65,13 @@ export interface WorldModel {
   /** Pixels and state vector of the newest frame; learners never need it. */
   decode(state: LatentState): Promise<Observation>;
 }
+
+/** A world model that also takes data which its tokenizer has encoded already; what is measured on recorded episodes. */
+export interface EncodedWorldModel extends WorldModel {
+  /** As `encode`, from what the model's own tokenizer gave: float32 [B, T, N·C] latents, or [B, T, N] token ids. */
+  fromLatents(
+    latents: NdArray<"float32">,
+    states: NdArray<"float32">,
+    actions: NdArray<"float32">,
+  ): LatentState;
+}

@@ -9,7 +9,7 @@ import {
   type CausalFlowParams,
 } from "../../src/worldmodel/causal-flow.ts";
 import { makeCausalFlowModel } from "../../src/worldmodel/causal-flow-model.ts";
-import type { EncodedWorldModel } from "../../src/worldmodel/latent-model.ts";
+import type { EncodedWorldModel } from "../../src/worldmodel/worldmodel.ts";
 import { actionSpec, lineTokenizer, plain } from "./line-world.ts";
 
 /** Two tokens of one channel, as the line's tokenizer has them. */

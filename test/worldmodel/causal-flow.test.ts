@@ -24,9 +24,8 @@ import {
 } from "../../src/worldmodel/causal-flow-model.ts";
 import { makeCausalFlowTrainer } from "../../src/worldmodel/causal-flow-train.ts";
 import { drawFlowTimes } from "../../src/worldmodel/flow-times.ts";
-import type { EncodedWorldModel } from "../../src/worldmodel/latent-model.ts";
-import { fitNormalizers } from "../../src/worldmodel/train.ts";
-import type { LatentState } from "../../src/worldmodel/worldmodel.ts";
+import { fitNormalizers } from "../../src/worldmodel/normalizers.ts";
+import type { EncodedWorldModel, LatentState } from "../../src/worldmodel/worldmodel.ts";
 import { actionSpec, latentsOf, lineTokenizer, MOVE, randomEpisodes, replayOf } from "./line-world.ts";
 import { causalConfig, loudCausalParams } from "./causal-flow-subject.ts";
 

@@ -12,7 +12,7 @@ import { loadLatentModel, saveLatentModel } from "../../src/worldmodel/checkpoin
 import { contextState, makeReplayContexts } from "../../src/worldmodel/contexts.ts";
 import { initDenoiser } from "../../src/worldmodel/denoiser.ts";
 import { makeLatentWorldModel, type LatentWorldModel } from "../../src/worldmodel/latent-model.ts";
-import { fitNormalizers } from "../../src/worldmodel/train.ts";
+import { fitNormalizers } from "../../src/worldmodel/normalizers.ts";
 import type { LatentState } from "../../src/worldmodel/worldmodel.ts";
 import {
   actionSpec,

@@ -15,9 +15,9 @@ import {
   makeLatentWorldModel,
   type LatentModelParts,
   type LatentWorldModel,
-  type Normalizers,
 } from "../../src/worldmodel/latent-model.ts";
-import { makeEnsembleTrainer, fitNormalizers, type EnsembleTrainer } from "../../src/worldmodel/train.ts";
+import { fitNormalizers, type Normalizers } from "../../src/worldmodel/normalizers.ts";
+import { makeEnsembleTrainer, type EnsembleTrainer } from "../../src/worldmodel/train.ts";
 import type { ActionSpec, LatentState } from "../../src/worldmodel/worldmodel.ts";
 
 type Floats = NdArray<"float32">;

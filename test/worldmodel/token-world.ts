@@ -17,7 +17,7 @@ import {
 } from "../../src/worldmodel/autoregressive-model.ts";
 import { makeAutoregressiveTrainer } from "../../src/worldmodel/autoregressive-train.ts";
 import type { LatentReplay } from "../../src/worldmodel/contexts.ts";
-import { fitNormalizers } from "../../src/worldmodel/train.ts";
+import { fitNormalizers } from "../../src/worldmodel/normalizers.ts";
 import type { ActionSpec } from "../../src/worldmodel/worldmodel.ts";
 import { plain } from "./line-world.ts";
 

@@ -12,8 +12,8 @@ import { dream, loadDreamer, saveLearner, type Dreamer } from "./stage-imaginati
 import { dropTrainer, loadTrainer, makeModelTrainer, saveModel, saveTrainer } from "./stage-worldmodel.ts";
 import { makeTaskEnv, stateSize } from "./task.ts";
 import type { LatentReplay } from "../../worldmodel/contexts.ts";
-import type { Normalizers } from "../../worldmodel/latent-model.ts";
-import { fitNormalizers, type EnsembleTrainer } from "../../worldmodel/train.ts";
+import { fitNormalizers, type Normalizers } from "../../worldmodel/normalizers.ts";
+import type { EnsembleTrainer } from "../../worldmodel/train.ts";
 import type { Workspace } from "./workspace.ts";
 
 const prefixOf = (round: number): string => `round${String(round).padStart(2, "0")}`;

@@ -9,7 +9,7 @@ import { makePpo, type PpoLearner } from "../../policy/ppo.ts";
 import { beginRollout, collectRollout, type Rollout } from "../../policy/rollout.ts";
 import { makeReplayContexts } from "../../worldmodel/contexts.ts";
 import { dropPartials, trainLoop, type LoopOptions } from "../training-loop.ts";
-import { fitNormalizers } from "../../worldmodel/train.ts";
+import { fitNormalizers } from "../../worldmodel/normalizers.ts";
 import { openRecordedReturns } from "./recorded-returns.ts";
 import { Selection } from "./selection.ts";
 import { stateSize, stressTag } from "./task.ts";

@@ -3,8 +3,6 @@
 import { stopGradient, tf, type Tensor } from "../engine/jit.ts";
 import { zeros, type NdArray } from "../core/ndarray.ts";
 import { Rng } from "../core/rng.ts";
-import { zeros, type NdArray } from "../core/ndarray.ts";
-import { Rng } from "../core/rng.ts";
 import { denoise, type Context, type DenoiserConfig, type DenoiserParams, type Outcome } from "./denoiser.ts";
 
 /** (1 − τ)·noise + τ·clean for latents [B, D] and times [B]. @source Liu et al. 2023, Flow Straight and Fast, eq. 1 */

@@ -27,7 +27,9 @@ export type ErrorCode =
   | "RUN_BUSY"
   | "INTERRUPTED"
   | "NOT_REPRODUCED"
-  | "CONNECTION_LOST";
+  | "CONNECTION_LOST"
+  | "GUARDRAIL_BLOCKED"
+  | "REMOTE_FAILED";
 
 /** Parts of a message, joined in a fixed order: what happened, expected, got, what to do. */
 export interface ErrorParts {

@@ -1,0 +1,222 @@
+/** @file One suite for every hub: the embedded one and the one on a real NATS server keep the same rules. */
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Hub, Queue } from "../../../src/experiment/machines/hub.ts";
+import { makeMemoryHub } from "../../../src/experiment/machines/memory-hub.ts";
+import { openNatsHub } from "../../../src/experiment/machines/nats-hub.ts";
+import { describeNeeding, natsServer } from "../../needing.ts";
+import { thrownBy } from "../folders.ts";
+import { startNats, type TestServer } from "./nats-server.ts";
+
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+const text = (data: Uint8Array | undefined): string => Buffer.from(data ?? []).toString();
+
+/** One after another, each done. */
+async function drain(queue: Queue): Promise<string[]> {
+  const ids: string[] = [];
+  for (let got = await queue.take(1000); got !== undefined; got = await queue.take(1000)) {
+    ids.push(got.id);
+    await got.done();
+  }
+  return ids;
+}
+
+function conforms(open: () => Promise<Hub>): void {
+  let hub: Hub;
+  let count = 0;
+  const queueOf = (options: Partial<{ capacity: number; leaseSeconds: number; maxHeld: number }> = {}) =>
+    hub.queue(`queue-${count++}`, { capacity: 100, leaseSeconds: 30, maxHeld: 100, ...options });
+
+  beforeAll(async () => {
+    hub = await open();
+  });
+  afterAll(async () => {
+    await hub.close();
+  });
+
+  it("delivers what was put, in order, once it is taken and done never again", async () => {
+    const queue = await queueOf();
+    for (const id of ["a", "b", "c"]) expect(await queue.put(id, bytes(`of ${id}`))).toBe(true);
+    const first = await queue.take(1000);
+    expect([first?.id, text(first?.data), first?.attempt]).toEqual(["a", "of a", 1]);
+    await first?.done();
+    await first?.done();
+    expect(await drain(queue)).toEqual(["b", "c"]);
+  });
+
+  it("refuses an id that it knows, waiting or done", async () => {
+    const queue = await queueOf();
+    await queue.put("a", bytes("1"));
+    expect(await queue.put("a", bytes("2"))).toBe(false);
+    expect(await drain(queue)).toEqual(["a"]);
+    expect(await queue.put("a", bytes("3"))).toBe(false);
+    expect(await drain(queue)).toEqual([]);
+  });
+
+  it("gives an item to one taker at a time, and to another when it is given back", async () => {
+    const queue = await queueOf();
+    await queue.put("a", bytes("1"));
+    const first = await queue.take(1000);
+    expect(await queue.take(1000)).toBeUndefined();
+    await first?.giveBack();
+    const again = await queue.take(1000);
+    expect([again?.id, again?.attempt]).toEqual(["a", 2]);
+  });
+
+  it("delivers again what a silent taker holds, but not what one keeps", async () => {
+    const queue = await queueOf({ leaseSeconds: 2 });
+    await queue.put("kept", bytes("1"));
+    await queue.put("lost", bytes("1"));
+    const kept = await queue.take(1000);
+    await queue.take(1000);
+    const timer = setInterval(() => kept?.keep(), 200);
+    const again = await queue.take(4500);
+    expect([again?.id, again?.attempt]).toEqual(["lost", 2]);
+    await again?.done();
+    expect(await queue.take(1000)).toBeUndefined();
+    clearInterval(timer);
+  });
+
+  it("makes a putter wait while the queue is full, held items included", async () => {
+    const queue = await queueOf({ capacity: 2 });
+    await queue.put("a", bytes("1"));
+    await queue.put("b", bytes("1"));
+    const held = await queue.take(1000);
+    const stop = new AbortController();
+    const refused = thrownBy(() => queue.put("never", bytes("1"), stop.signal));
+    let stored = false;
+    const third = queue.put("c", bytes("1")).then(() => (stored = true));
+    stop.abort(new Error("stopped"));
+    expect((await refused).message).toBe("stopped");
+    expect(stored).toBe(false);
+    await held?.done();
+    await third;
+    expect(await drain(queue)).toEqual(["b", "c"]);
+  });
+
+  it("holds back the rest when as many are held as may be", async () => {
+    const queue = await queueOf({ maxHeld: 1 });
+    await queue.put("a", bytes("1"));
+    await queue.put("b", bytes("1"));
+    const held = await queue.take(1000);
+    expect(await queue.take(1000)).toBeUndefined();
+    await held?.done();
+    expect((await queue.take(1000))?.id).toBe("b");
+  });
+
+  it("refuses an item and an object that are too large, by code", async () => {
+    const queue = await queueOf();
+    const large = new Uint8Array(hub.maxItemBytes + 1);
+    const error = await thrownBy(() => queue.put("large", large));
+    expect([error.code, error.message]).toEqual(["TOO_LARGE", expect.stringContaining(`${large.length}`)]);
+    expect(await queue.put("fits", large.subarray(1))).toBe(true);
+    const objects = await hub.objects("large");
+    const huge = { length: 2 ** 30 + 1 } as unknown as Uint8Array;
+    expect((await thrownBy(() => objects.put("huge", huge))).code).toBe("TOO_LARGE");
+  });
+
+  it("keeps a record's first value for `create`, the last for `set`", async () => {
+    const records = await hub.records("records");
+    expect(await records.get("a")).toBeUndefined();
+    expect(await records.create("a", bytes("1"))).toBe(true);
+    expect(await records.create("a", bytes("2"))).toBe(false);
+    expect(await records.create("a", bytes("1"))).toBe(true);
+    expect(text(await records.get("a"))).toBe("1");
+    await records.set("a", bytes("3"));
+    expect(text(await records.get("a"))).toBe("3");
+    await records.remove("a");
+    expect(await records.get("a")).toBeUndefined();
+  });
+
+  it("shows a watcher what is there and what changes, until it is stopped", async () => {
+    const records = await hub.records("watched");
+    await records.set("a", bytes("1"));
+    const stop = new AbortController();
+    const seen: string[] = [];
+    for await (const [key, value] of records.watch(stop.signal)) {
+      seen.push(`${key}=${text(value)}`);
+      if (seen.length === 1) await records.set("b", bytes("2"));
+      if (seen.length === 2) await records.set("a", bytes("3"));
+      if (seen.length === 3) stop.abort();
+    }
+    expect(seen).toEqual(["a=1", "b=2", "a=3"]);
+  });
+
+  it("stores large objects whole", async () => {
+    const objects = await hub.objects("objects");
+    const large = new Uint8Array(5_000_000).map((_, i) => (i * i) % 251);
+    expect([await objects.has("large"), await objects.get("large")]).toEqual([false, undefined]);
+    await objects.put("large", large);
+    expect(await objects.has("large")).toBe(true);
+    expect(Buffer.compare((await objects.get("large"))!, large)).toBe(0);
+    await objects.remove("large");
+    expect([await objects.has("large"), await objects.get("large")]).toEqual([false, undefined]);
+  });
+
+  it("forgets a name with everything behind it", async () => {
+    const options = { capacity: 1, leaseSeconds: 30, maxHeld: 1 };
+    await (await hub.queue("gone", options)).put("a", bytes("1"));
+    await (await hub.records("gone")).set("a", bytes("1"));
+    await hub.forget("gone");
+    await hub.forget("gone");
+    expect(await (await hub.queue("gone", options)).put("a", bytes("2"))).toBe(true);
+    expect(await (await hub.records("gone")).get("a")).toBeUndefined();
+  });
+}
+
+describe.concurrent("the hub in memory", () => {
+  conforms(async () => makeMemoryHub(2 ** 20));
+});
+
+describeNeeding(natsServer, "the hub on a NATS server", () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startNats();
+  });
+  afterAll(() => server.kill());
+  describe.concurrent("as any", () => {
+    conforms(() => openNatsHub(server.url));
+  });
+
+  it("is refused by code: nobody there, a wrong token, no JetStream, no URL", async () => {
+    const guarded = await startNats('authorization { token: "correct" }');
+    const bare = "nats://127.0.0.1:1";
+    const withToken = (token: string): string => guarded.url.replace("//", `//${token}@`);
+    const codeOf = async (url: string): Promise<unknown> => (await thrownBy(() => openNatsHub(url))).code;
+    expect(await codeOf(bare)).toBe("SERVER_UNREACHABLE");
+    expect(await codeOf(withToken("wrong"))).toBe("UNAUTHORIZED");
+    expect(await codeOf(guarded.url)).toBe("UNAUTHORIZED");
+    expect(await codeOf("http://127.0.0.1:1")).toBe("INVALID_ARGUMENT");
+    const hub = await openNatsHub(withToken("correct"));
+    expect(hub.address).toBe(guarded.url);
+    await hub.close();
+    await guarded.kill();
+  });
+
+  it("goes on over a server that is killed and started again: nothing stored is lost or doubled", async () => {
+    const hub = await openNatsHub(server.url);
+    const queue = await hub.queue("restart", { capacity: 10, leaseSeconds: 30, maxHeld: 10 });
+    const records = await hub.records("restart");
+    await queue.put("before", bytes("1"));
+    await queue.put("held", bytes("1"));
+    const held = await queue.take(1000);
+    const stop = new AbortController();
+    const seen: string[] = [];
+    const watching = (async () => {
+      for await (const [key] of records.watch(stop.signal)) if (seen.push(key) === 2) stop.abort();
+    })();
+    await records.set("first", bytes("1"));
+    await server.kill();
+    const put = queue.put("during", bytes("1"));
+    const done = held?.done();
+    await server.start();
+    expect(await put).toBe(true);
+    await done;
+    expect(await queue.put("before", bytes("1"))).toBe(false);
+    expect(await drain(queue)).toEqual(["held", "during"]);
+    await records.set("second", bytes("1"));
+    await watching;
+    expect(seen).toEqual(["first", "second"]);
+    await hub.close();
+  });
+});

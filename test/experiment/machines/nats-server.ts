@@ -1,0 +1,64 @@
+/** @file A real nats-server for tests: on a free port, storing in a temporary folder, to be killed and started again. */
+
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { natsServer } from "../../needing.ts";
+import { newFolder } from "../folders.ts";
+
+/** A running server. */
+export interface TestServer {
+  readonly url: string;
+  /** SIGKILL; what it stored stays. */
+  kill(): Promise<void>;
+  /** After `kill`: on the same port and folder. */
+  start(): Promise<void>;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function listening(port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, "127.0.0.1");
+    const open = await new Promise<boolean>((resolve) => {
+      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    });
+    socket.destroy();
+    if (open) return;
+    await new Promise((resolve) => {
+      setTimeout(resolve, 10);
+    });
+  }
+}
+
+/** @param settings further lines of its configuration */
+export async function startNats(settings = ""): Promise<TestServer> {
+  const port = await freePort();
+  const folder = newFolder();
+  const config = join(folder, "server.conf");
+  writeFileSync(config, `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${folder}" }\n${settings}\n`);
+  let child: ChildProcess | undefined;
+  const kill = async (): Promise<void> => {
+    if (child === undefined) return;
+    const gone = once(child, "exit");
+    child.kill("SIGKILL");
+    await gone;
+    child = undefined;
+  };
+  const start = async (): Promise<void> => {
+    child = spawn(natsServer.program, ["-c", config], { stdio: "ignore" });
+    await listening(port);
+  };
+  await start();
+  return { url: `nats://127.0.0.1:${port}`, kill, start };
+}

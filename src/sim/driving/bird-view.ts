@@ -1,6 +1,6 @@
 /** @file The bird's-eye camera: samples a track's colour map into an ego-centred, heading-up 64×64 frame. */
 
-import { gridBits, gridSide, texelM, tileBits, tileSide } from "./track-map.ts";
+import { gridBits, gridSide, texelM, tileBits, tileM, tileSide } from "./track-map.ts";
 import type { ColorMap } from "./track-map.ts";
 
 /** Frame side in pixels. */
@@ -65,6 +65,30 @@ function drawRow({ grid, texels }: ColorMap, scan: Scan, out: Uint8Array, at: nu
   }
 }
 
+/** Paint the tiles that a view may touch: those under the box around its four corners. */
+function paintSeen({ grid, paintTile }: ColorMap, { xM, yM, egoRow }: View, heading: Heading): void {
+  const { cos, sin } = heading;
+  const [ahead, behind] = [egoRow * metresPerPixel, (frameSide - egoRow) * metresPerPixel];
+  const side = (frameSide / 2) * metresPerPixel;
+  const [sideX, sideY] = [Math.abs(sin) * side, Math.abs(cos) * side];
+  const fromX = Math.floor((xM + Math.min(ahead * cos, -behind * cos) - sideX) / tileM);
+  const toX = Math.floor((xM + Math.max(ahead * cos, -behind * cos) + sideX) / tileM);
+  const fromY = Math.floor((yM + Math.min(ahead * sin, -behind * sin) - sideY) / tileM);
+  const toY = Math.floor((yM + Math.max(ahead * sin, -behind * sin) + sideY) / tileM);
+  for (let ty = fromY; ty <= toY; ty++) {
+    const row = (ty & (gridSide - 1)) * gridSide;
+    for (let tx = fromX; tx <= toX; tx++) {
+      const cell = row + (tx & (gridSide - 1));
+      if (grid[cell] < 0) paintTile(cell);
+    }
+  }
+}
+
+interface Heading {
+  readonly cos: number;
+  readonly sin: number;
+}
+
 /**
  * Draw the ground into `out[offset …]` (uint8, 64 × 64 × 3). Heading is up, the ego's left is left; the ego stands at
  * column 32, row `view.egoRow`.
@@ -72,6 +96,7 @@ function drawRow({ grid, texels }: ColorMap, scan: Scan, out: Uint8Array, at: nu
 export function drawGround(map: ColorMap, view: View, out: Uint8Array, offset: number): void {
   const cos = Math.cos(view.yawRad);
   const sin = Math.sin(view.yawRad);
+  paintSeen(map, view, { cos, sin });
   const scale = metresPerPixel / texelM;
   const rightward = (0.5 - frameSide / 2) * scale;
   const scan: Scan = {

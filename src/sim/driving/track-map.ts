@@ -1,4 +1,4 @@
-/** @file The picture of a track: an analytic, filter-aware painter, and its sparse prefiltered colour map at 0.25 m. */
+/** @file The picture of a track: an analytic, filter-aware painter, and its sparse prefiltered colour map at 0.25 m, painted where it is looked at. */
 
 import { above, asphalt, band, blend, packColor, paintGrass, stripe } from "./paint.ts";
 import type { Color } from "./paint.ts";
@@ -16,15 +16,18 @@ const tileSize = tileStride * tileStride;
 /** Tiles along the map's side, 2 ** gridBits; positions wrap there (256 m). */
 export const gridBits = 6;
 export const gridSide = 64;
-const tileM = tileSide * texelM; // equals grassCellM: a tile without road is one cell of the grass
+/** Metres along a tile's side. */
+export const tileM = tileSide * texelM; // equals grassCellM: a tile without road is one cell of the grass
 
 /**
  * A colour map: `grid[ty · 64 + tx]` is the offset in `texels` of the tile that covers x in [4 tx, 4 tx + 4) m (modulo
- * 256 m). Texels are packed 0x00BBGGRR. Tiles without road share one of two grass tiles.
+ * 256 m), or −1 for one that `paintTile(ty · 64 + tx)` must paint first. Texels are packed 0x00BBGGRR. Tiles without road
+ * share one of two grass tiles.
  */
 export interface ColorMap {
   readonly grid: Int32Array;
   readonly texels: Int32Array;
+  readonly paintTile: (cell: number) => void;
 }
 
 const kerbRed = [206, 58, 48] as const;
@@ -76,39 +79,57 @@ const kerbScratch: Color = new Float64Array(3);
 /** Filter width of the map: wide enough for frames of 0.5 m per pixel. */
 const mapFilterM = 0.6;
 
-/** Paint the colour map of a track. About 10 ms and 0.4 MB. */
-export function paintMap(track: Track): ColorMap {
-  const nearest = roadTiles(track);
-  const texels = new Int32Array((2 + nearest.size) * tileSize);
-  const grid = new Int32Array(gridSide * gridSide);
+/** The two grass tiles, which every map begins with. */
+let grassTiles: Int32Array | undefined;
+
+function paintGrassTiles(): Int32Array {
+  const texels = new Int32Array(2 * tileSize);
   const color: Color = new Float64Array(3);
-  const place = { arcM: 0, lateralM: 0, vertex: 0 };
-  for (let cell = 0; cell < grid.length; cell++) {
-    const parity = (cell + Math.floor(cell / gridSide)) & 1;
-    grid[cell] = parity * tileSize;
-  }
-  paintTile(texels, 0, (i, j) => packColor(grassColor(color, i, j)));
-  paintTile(texels, tileSize, (i, j) => packColor(grassColor(color, i + tileSide, j)));
-  let next = 2 * tileSize;
-  for (const [cell, vertex] of nearest) {
-    const originX = signedTile(cell % gridSide) * tileSide;
-    const originY = signedTile(Math.floor(cell / gridSide)) * tileSide;
-    place.vertex = vertex;
-    grid[cell] = next;
-    paintTile(texels, next, (i, j) => {
-      const x = (originX + i) * texelM;
-      const y = (originY + j) * texelM;
-      projectNear(track, x, y, place);
-      grassColor(color, originX + i, originY + j);
-      paintRoad(track, place, mapFilterM, color);
-      return packColor(color);
-    });
-    next += tileSize;
-  }
-  return { grid, texels };
+  paintTexels(texels, 0, (i, j) => packColor(grassColor(color, i, j)));
+  paintTexels(texels, tileSize, (i, j) => packColor(grassColor(color, i + tileSide, j)));
+  return texels;
 }
 
-function paintTile(texels: Int32Array, offset: number, texel: (i: number, j: number) => number): void {
+/** The colour map of a track, its road still unpainted: 0.4 MB when all of it has been seen. */
+export function makeMap(track: Track): ColorMap {
+  const nearest = roadTiles(track);
+  const texels = new Int32Array((2 + nearest.size) * tileSize);
+  texels.set((grassTiles ??= paintGrassTiles()));
+  const grid = new Int32Array(gridSide * gridSide);
+  for (let cell = 0; cell < grid.length; cell++) {
+    const parity = (cell + Math.floor(cell / gridSide)) & 1;
+    grid[cell] = nearest.has(cell) ? -1 : parity * tileSize;
+  }
+  let next = 2 * tileSize;
+  const paintTile = (cell: number): void => {
+    paintRoadTile({ track, cell, nearestVertex: nearest.get(cell)! }, texels, next);
+    grid[cell] = next;
+    next += tileSize;
+  };
+  return { grid, texels, paintTile };
+}
+
+interface RoadTile {
+  readonly track: Track;
+  readonly cell: number;
+  /** To the tile's centre. */
+  readonly nearestVertex: number;
+}
+
+function paintRoadTile({ track, cell, nearestVertex }: RoadTile, texels: Int32Array, offset: number): void {
+  const originX = signedTile(cell % gridSide) * tileSide;
+  const originY = signedTile(Math.floor(cell / gridSide)) * tileSide;
+  const color: Color = new Float64Array(3);
+  const place = { arcM: 0, lateralM: 0, vertex: nearestVertex };
+  paintTexels(texels, offset, (i, j) => {
+    projectNear(track, (originX + i) * texelM, (originY + j) * texelM, place);
+    grassColor(color, originX + i, originY + j);
+    paintRoad(track, place, mapFilterM, color);
+    return packColor(color);
+  });
+}
+
+function paintTexels(texels: Int32Array, offset: number, texel: (i: number, j: number) => number): void {
   for (let j = 0; j < tileStride; j++) {
     for (let i = 0; i < tileStride; i++) texels[offset + j * tileStride + i] = texel(i, j);
   }

@@ -8,7 +8,7 @@ import { drawGround, frameSide } from "./bird-view.ts";
 import { makeCar, stepCar, wrapAngle } from "./car.ts";
 import type { CarState } from "./car.ts";
 import { drawCar, drawSpeedBar, egoLook, egoPose } from "./sprites.ts";
-import { paintMap, paintRoad } from "./track-map.ts";
+import { makeMap, paintRoad } from "./track-map.ts";
 import type { ColorMap } from "./track-map.ts";
 import { makeFrontView } from "./front-view.ts";
 import type { DrivingCamera, FrontView, GroundPainter } from "./front-view.ts";
@@ -46,10 +46,10 @@ function trackOf(id: number): Track {
   return track;
 }
 
-/** The colour map of a track, painted when it is first seen. */
+/** The colour map of a track, painted where it is looked at. */
 function mapOf(track: Track): ColorMap {
   let map = maps.get(track.id);
-  if (map === undefined) maps.set(track.id, (map = paintMap(track)));
+  if (map === undefined) maps.set(track.id, (map = makeMap(track)));
   return map;
 }
 

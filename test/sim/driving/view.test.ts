@@ -2,16 +2,17 @@
 
 import { describe, expect, it } from "vitest";
 import type { NdArray } from "../../../src/core/ndarray.ts";
+import { Rng } from "../../../src/core/rng.ts";
 import { drawGround, frameBytes, frameSide, metresPerPixel } from "../../../src/sim/driving/bird-view.ts";
 import type { View } from "../../../src/sim/driving/bird-view.ts";
 import { makeDriveTrackVec } from "../../../src/sim/driving/track-env.ts";
-import { paintMap } from "../../../src/sim/driving/track-map.ts";
+import { makeMap } from "../../../src/sim/driving/track-map.ts";
 import { makeTrack } from "../../../src/sim/driving/track.ts";
 import { makeDriveTrafficVec } from "../../../src/sim/driving/traffic-env.ts";
 import type { DrivingVecEnv } from "../../../src/sim/driving/vec-env.ts";
 
 const track = makeTrack(2);
-const map = paintMap(track);
+const map = makeMap(track);
 
 function ground(view: View): Uint8Array {
   const out = new Uint8Array(frameBytes);
@@ -68,6 +69,24 @@ describe("the camera", () => {
     };
     expect(shiftedDifference(ground(view), ground(ahead), 2 / metresPerPixel, 0)).toBeLessThan(1);
     expect(shiftedDifference(ground(view), ground(ahead), 0, 0)).toBeGreaterThan(4);
+  });
+
+  it("draws the same picture of a map painted where it looks as of one painted beforehand", () => {
+    const whole = makeMap(track);
+    whole.grid.forEach((offset, cell) => void (offset < 0 && whole.paintTile(cell)));
+    const rng = Rng.fromSeed(5);
+    for (let k = 0; k < 300; k++) {
+      const straight = viewAt(rng.integers(track.count));
+      const view = {
+        ...straight,
+        xM: straight.xM + rng.uniform(-8, 8),
+        yawRad: rng.uniform(-4, 4),
+        egoRow: k % 2 === 0 ? 48 : 32,
+      };
+      const out = new Uint8Array(frameBytes);
+      drawGround(whole, view, out, 0);
+      expect(Buffer.compare(ground(view), out)).toBe(0);
+    }
   });
 
   it("moves the picture right when the car moves left", () => {

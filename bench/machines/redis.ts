@@ -20,62 +20,81 @@ function workUntilClosed(
   return { worker, ended: new Promise((resolve) => void worker.once("closed", () => resolve())) };
 }
 
-async function open(port: number): Promise<Client> {
-  const options = { port, maxRetriesPerRequest: null } as const;
-  const redis = new Redis(options);
-  redis.on("error", () => undefined);
-  const listener = redis.duplicate();
-  const once = { connection: options, defaultJobOptions: { removeOnComplete: true } };
-  const [jobs, messages] = [new Queue("jobs", once), new Queue("messages", once)];
-  for (const queue of [jobs, messages]) queue.on("error", () => undefined);
-  const workers: Worker[] = [];
-  return {
-    async addJob(id, data = new Uint8Array(256)) {
-      const before = await jobs.getJob(id);
-      await jobs.add("job", { id, data: Buffer.from(data).toString("base64") }, { jobId: id });
-      return before === undefined;
-    },
-    async work(run) {
-      const { worker, ended } = workUntilClosed("jobs", run, options);
-      workers.push(worker);
-      await ended;
-    },
-    async jobsLeft() {
-      const counts = await jobs.getJobCounts("waiting", "active");
-      return counts.waiting + counts.active;
-    },
-    async send(id, payload) {
-      await redis.set(id, Buffer.from(payload.buffer, payload.byteOffset, payload.length));
-      await messages.add("message", { id }, { jobId: id });
-    },
-    async receive(count) {
-      let [bytes, left] = [0, count];
-      await new Promise<void>((resolve) => {
-        const take = async (id: string): Promise<void> => {
-          bytes += (await redis.getdelBuffer(id))?.length ?? 0;
-          if (--left === 0) resolve();
-        };
-        workers.push(workUntilClosed("messages", take, options).worker);
-      });
-      return bytes;
-    },
-    async putWeights(version, bytes) {
-      await redis.set("weights", Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
-      await redis.publish("weights", String(version));
-    },
-    async onWeights(seen) {
-      await listener.subscribe("weights");
-      listener.on("message", () => {
-        void redis.getBuffer("weights").then((bytes) => seen(bytes ?? new Uint8Array()));
-      });
-    },
-    async close() {
-      await Promise.all(workers.map((worker) => worker.close(true)));
-      await Promise.all([jobs.close(), messages.close()]);
-      redis.disconnect();
-      listener.disconnect();
-    },
-  };
+const asBuffer = ({ buffer, byteOffset, length }: Uint8Array): Buffer =>
+  Buffer.from(buffer, byteOffset, length);
+
+class RedisClient implements Client {
+  readonly options: { port: number; maxRetriesPerRequest: null };
+  readonly redis: Redis;
+  readonly listener: Redis;
+  readonly jobs: Queue;
+  readonly messages: Queue;
+  readonly workers: Worker[] = [];
+
+  constructor(port: number) {
+    this.options = { port, maxRetriesPerRequest: null };
+    this.redis = new Redis(this.options);
+    this.listener = this.redis.duplicate();
+    const settings = { connection: this.options, defaultJobOptions: { removeOnComplete: true } };
+    this.jobs = new Queue("jobs", settings);
+    this.messages = new Queue("messages", settings);
+    for (const part of [this.redis, this.listener, this.jobs, this.messages])
+      part.on("error", () => undefined);
+  }
+
+  async addJob(id: string, data = new Uint8Array(256)): Promise<boolean> {
+    const before = await this.jobs.getJob(id);
+    await this.jobs.add("job", { id, data: Buffer.from(data).toString("base64") }, { jobId: id });
+    return before === undefined;
+  }
+
+  async work(run: (id: string) => Promise<void>): Promise<void> {
+    const { worker, ended } = workUntilClosed("jobs", run, this.options);
+    this.workers.push(worker);
+    await ended;
+  }
+
+  async jobsLeft(): Promise<number> {
+    const counts = await this.jobs.getJobCounts("waiting", "active");
+    return counts.waiting + counts.active;
+  }
+
+  async send(id: string, payload: Uint8Array): Promise<void> {
+    await this.redis.set(id, asBuffer(payload));
+    await this.messages.add("message", { id }, { jobId: id });
+  }
+
+  async receive(count: number): Promise<number> {
+    let [bytes, left] = [0, count];
+    await new Promise<void>((resolve) => {
+      const take = async (id: string): Promise<void> => {
+        bytes += (await this.redis.getdelBuffer(id))?.length ?? 0;
+        if (--left === 0) resolve();
+      };
+      this.workers.push(workUntilClosed("messages", take, this.options).worker);
+    });
+    await Promise.all(this.workers.splice(0).map((worker) => worker.close()));
+    return bytes;
+  }
+
+  async putWeights(version: number, bytes: Uint8Array): Promise<void> {
+    await this.redis.set("weights", asBuffer(bytes));
+    await this.redis.publish("weights", String(version));
+  }
+
+  async onWeights(seen: (bytes: Uint8Array) => void): Promise<void> {
+    await this.listener.subscribe("weights");
+    this.listener.on("message", () => {
+      void this.redis.getBuffer("weights").then((bytes) => seen(bytes ?? new Uint8Array()));
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.workers.map((worker) => worker.close(true)));
+    await Promise.all([this.jobs.close(), this.messages.close()]);
+    this.redis.disconnect();
+    this.listener.disconnect();
+  }
 }
 
 function variant(name: string, settings: readonly string[]): Candidate {
@@ -83,7 +102,7 @@ function variant(name: string, settings: readonly string[]): Candidate {
     name,
     program: "redis-server",
     args: async (port, folder) => ["--port", String(port), "--dir", folder, ...settings],
-    open,
+    open: async (port) => new RedisClient(port),
   };
 }
 

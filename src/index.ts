@@ -135,6 +135,13 @@ export { loadCausalFlowModel, saveCausalFlowModel } from "./worldmodel/causal-fl
 export { makeCausalFlowTrainer } from "./worldmodel/causal-flow-train.ts";
 export type { CausalFlowTrainer } from "./worldmodel/causal-flow-train.ts";
 export type { FlowTimes } from "./worldmodel/flow-times.ts";
+export { makeRemoteWorldModel } from "./worldmodel/remote.ts";
+export type { Judge, Judgement, RemoteModelOptions, RemoteWorldModel } from "./worldmodel/remote.ts";
+export { checkFrameCount, cosmosDomains } from "./worldmodel/remote/chunks.ts";
+export { openNim } from "./worldmodel/remote/nim.ts";
+export type { ForwardServer, NimServer, Sampling, VideoRequest } from "./worldmodel/remote/nim.ts";
+export { openOmni } from "./worldmodel/remote/omni.ts";
+export type { OmniOptions } from "./worldmodel/remote/omni.ts";
 export * as rotations from "./worldmodel/rotations.ts";
 export type { TokenSampling } from "./worldmodel/token-sampling.ts";
 export { loadLatentModel, saveLatentModel } from "./worldmodel/checkpoint.ts";

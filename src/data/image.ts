@@ -113,10 +113,14 @@ export async function loadImage(file: string): Promise<Image> {
   return decodeImage(await readFile(file).catch((cause: unknown) => failStorage(file, cause)), file);
 }
 
+/** An image as the bytes of a JPEG file, with full colour resolution. */
+export async function encodeJpeg(image: Image): Promise<Uint8Array> {
+  return (await fromRaw(image)).jpeg({ quality: 92, chromaSubsampling: "4:4:4" }).toBuffer();
+}
+
 const encoders: Readonly<Record<string, (image: Image) => Promise<Uint8Array>>> = {
   ".png": async (image) => encodePng(image, 9),
-  ".jpg": async (image) =>
-    (await fromRaw(image)).jpeg({ quality: 92, chromaSubsampling: "4:4:4" }).toBuffer(),
+  ".jpg": encodeJpeg,
   ".webp": async (image) => (await fromRaw(image)).webp({ lossless: true }).toBuffer(),
 };
 

@@ -3,7 +3,7 @@
 import { zeros, type NdArray } from "../../src/core/ndarray.ts";
 import { Rng } from "../../src/core/rng.ts";
 import { lengthOf, type Episode } from "../../src/data/episode.ts";
-import { recordEpisodes } from "../../src/experiment/driving/recording.ts";
+import { recordEpisodes } from "../../src/experiment/loop/recording.ts";
 import { makeBehaviour } from "../../src/sim/driving/drivers.ts";
 import { makeDriveTrackVec } from "../../src/sim/driving/track-env.ts";
 import type { Split } from "../../src/sim/driving/world.ts";

@@ -12,7 +12,7 @@ import { loadEpisodes, saveEpisode } from "../../src/data/episode-store.ts";
 import type { Episode } from "../../src/data/episode.ts";
 import { openLerobot } from "../../src/data/lerobot/reader.ts";
 import { Registry } from "../../src/env/registry.ts";
-import { recordEpisodes } from "../../src/experiment/driving/recording.ts";
+import { recordEpisodes } from "../../src/experiment/loop/recording.ts";
 import { makeTaskEnv } from "../../src/experiment/driving/task.ts";
 import { builtinEnvs } from "../../src/sim/envs.ts";
 import { digest } from "../data/lerobot/episodes.ts";

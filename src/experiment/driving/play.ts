@@ -6,8 +6,8 @@ import { makeReplayContexts } from "../../worldmodel/contexts.ts";
 import { makePlayWorld } from "../play-world.ts";
 import type { PlayWorld } from "../play.ts";
 import type { DrivingConfig } from "./config.ts";
-import { makeTaskEnv } from "./task.ts";
-import { Workspace } from "./workspace.ts";
+import { Workspace } from "../loop/workspace.ts";
+import { drivingTask, makeTaskEnv } from "./task.ts";
 
 const controls = {
   actionNames: ["steer", "pedal"],
@@ -24,6 +24,7 @@ const playHorizon = 1000;
 /** Simulator and dream on validation worlds. The dream begins where recorded validation episodes stood. */
 export async function playDriving(config: DrivingConfig, runPath: string): Promise<PlayWorld[]> {
   const work = new Workspace(
+    drivingTask(config),
     config,
     {
       path: runPath,

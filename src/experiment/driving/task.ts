@@ -1,27 +1,13 @@
-/** @file The driving tasks by id: their environments, scripted drivers and what their actions mean. */
+/** @file The driving tasks: their environments, scripted drivers and what their actions mean. */
 
-import type { NdArray } from "../../core/ndarray.ts";
-import type { PixelBatch } from "../../env/latent.ts";
-import type { VectorEnv } from "../../env/env.ts";
-import type { Policy } from "../../policy/policy.ts";
-import { Rng } from "../../core/rng.ts";
 import { makeBehaviour, makeExpert, type Driver } from "../../sim/driving/drivers.ts";
 import { makeDriveTrackVec } from "../../sim/driving/track-env.ts";
 import { makeDriveTrafficVec } from "../../sim/driving/traffic-env.ts";
 import type { DrivingVecEnv } from "../../sim/driving/vec-env.ts";
-import type { Split } from "../../sim/driving/world.ts";
 import type { ActionSpec } from "../../worldmodel/worldmodel.ts";
+import type { LoopTask, TaskEnv, TaskEnvOptions } from "../loop/task.ts";
 import type { DrivingConfig } from "./config.ts";
-
-/** Options of a simulator batch. */
-export interface TaskEnvOptions {
-  readonly numEnvs: number;
-  readonly split: Split;
-  /** Start anywhere, badly aimed: for collecting and for learning, not for judging. */
-  readonly wideStarts?: boolean;
-  /** Steps until truncation; the task's own 300 unless given. */
-  readonly maxEpisodeSteps?: number;
-}
+import { mirrored } from "./mirror.ts";
 
 /** The task's simulator, as the primitive that drivers look into. */
 export function makeTaskEnv(id: DrivingConfig["env"], options: TaskEnvOptions): DrivingVecEnv {
@@ -29,8 +15,8 @@ export function makeTaskEnv(id: DrivingConfig["env"], options: TaskEnvOptions): 
 }
 
 /** The same simulator by the type that learners use. */
-export function asPixelEnv(env: DrivingVecEnv): VectorEnv<PixelBatch, NdArray<"float32">> {
-  return env as unknown as VectorEnv<PixelBatch, NdArray<"float32">>;
+export function asPixelEnv(env: DrivingVecEnv): TaskEnv {
+  return env as unknown as TaskEnv;
 }
 
 /** Numbers in the observation's `state`: speed, yaw rate, steering. */
@@ -49,23 +35,8 @@ export function actionSpecOf(id: DrivingConfig["env"]): ActionSpec {
   };
 }
 
-/** A scripted driver as a policy: it looks into the simulator and ignores the observations. */
-export function driverPolicy(driver: Driver, seed: number): Policy<unknown> {
-  const rng = Rng.fromSeed(seed);
-  return {
-    async act(_observations, begins) {
-      driver.begin(begins);
-      const actions = driver.act(rng);
-      return { actions: { ...actions, data: actions.data.slice() } };
-    },
-  };
-}
-
-/** What episodes of the worst drivers are tagged with. */
-export const stressTag = "behaviour-stress";
-
 /** The behaviour policy as the config wants it; under `stress` nobody is attentive and some drive at random. */
-export function makeTaskBehaviour(config: DrivingConfig, env: DrivingVecEnv, stress = false): Driver {
+function behaviourOf(config: DrivingConfig, env: DrivingVecEnv, stress: boolean): Driver {
   const { speedMps, inattentiveShare, stressRandomShare } = config.collect;
   const mix = stress
     ? { inattentiveShare: 1, randomShare: stressRandomShare, blindShare: 0.8 }
@@ -73,15 +44,21 @@ export function makeTaskBehaviour(config: DrivingConfig, env: DrivingVecEnv, str
   return makeBehaviour(env, { ...mix, ...(speedMps === undefined ? {} : { speedMps }) });
 }
 
-/** Uniform random actions. */
-export function randomPolicy(seed: number): Policy<unknown> {
-  const rng = Rng.fromSeed(seed);
+/** The driving task as the loop wants it. */
+export function drivingTask(config: DrivingConfig): LoopTask {
   return {
-    async act(_observations, begins) {
-      const data = Float32Array.from({ length: begins.data.length * 2 }, () => 2 * rng.random() - 1);
-      return { actions: { dtype: "float32", shape: [begins.data.length, 2], data } };
-    },
+    id: config.env,
+    stateSize,
+    actionSpec: actionSpecOf(config.env),
+    episodeSteps: 300,
+    words: { end: "crash", ends: "crashes", ended: "crashed", places: "worlds", wanted: false },
+    reportedStates: [
+      { key: "speed", index: 0, label: "speed error", unit: "m/s", digits: 2 },
+      { key: "yaw", index: 1, label: "yaw-rate error", unit: "rad/s", digits: 3 },
+    ],
+    makeEnv: async (options) => asPixelEnv(makeTaskEnv(config.env, options)),
+    expert: (env) => makeExpert(env as unknown as DrivingVecEnv),
+    behaviour: (env, stress = false) => behaviourOf(config, env as unknown as DrivingVecEnv, stress),
+    mirrored: config.collect.mirror ? mirrored : undefined,
   };
 }
-
-export { makeExpert };

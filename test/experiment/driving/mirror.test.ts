@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Rng } from "../../../src/core/rng.ts";
 import type { Episode } from "../../../src/data/episode.ts";
 import { mirrored } from "../../../src/experiment/driving/mirror.ts";
-import { recordEpisodes } from "../../../src/experiment/driving/recording.ts";
+import { recordEpisodes } from "../../../src/experiment/loop/recording.ts";
 import { makeTaskEnv } from "../../../src/experiment/driving/task.ts";
 import { trafficCar } from "../../../src/sim/driving/traffic-world.ts";
 

@@ -1,4 +1,4 @@
-/** @file The learned driver at work for the dashboard: in the simulator, and in dreams that begin where recorded episodes stood. */
+/** @file The learned policy at work for the dashboard: in the simulator, and in dreams that begin where recorded episodes stood. */
 
 import { join } from "node:path";
 import { fail } from "../../core/errors.ts";
@@ -11,9 +11,9 @@ import { withLatentObservations } from "../../env/latent.ts";
 import type { Policy } from "../../policy/policy.ts";
 import { makeReplayContexts } from "../../worldmodel/contexts.ts";
 import type { WatchView, WatchWorld } from "../watch.ts";
-import type { DrivingConfig } from "./config.ts";
+import type { LoopConfig } from "./config.ts";
 import { imaginedPolicy } from "./stage-imagination.ts";
-import { actionSpecOf, asPixelEnv, makeTaskEnv } from "./task.ts";
+import type { LoopTask } from "./task.ts";
 import { Workspace } from "./workspace.ts";
 
 const dreams = 8;
@@ -22,14 +22,14 @@ const dreamHorizon = 30;
 const firstSeed = 53_000_000;
 
 /** The seed of the run that has come furthest: the last one with a policy. */
-function openWorkspace(config: DrivingConfig, runPath: string): Workspace {
+function openWorkspace(task: LoopTask, config: LoopConfig, runPath: string): Workspace {
   const files = {
     path: runPath,
     file: (...parts: string[]) => join(runPath, ...parts),
     log: (line: string) => void process.stderr.write(`${line}\n`),
   };
   for (let k = config.seeds - 1; k >= 0; k--) {
-    const work = new Workspace(config, files, config.seed + k);
+    const work = new Workspace(task, config, files, config.seed + k);
     if (work.hasPolicy(imaginedPolicy)) return work;
   }
   return fail({
@@ -44,7 +44,7 @@ type Features = NdArray<"float32">;
 type DrivenEnv = AutoresetVectorEnv<Features, NdArray<"float32">>;
 
 /** One batch of environments under the policy; returns what each shows. */
-function makeDriver(env: DrivenEnv, policy: Policy<Features>): () => Promise<WatchView[]> {
+function makeDriver(env: DrivenEnv, policy: Policy<Features>, ended: string): () => Promise<WatchView[]> {
   let observations: Features | undefined;
   const begins = zeros("bool", [env.numEnvs]);
   const look = async (actions: Float32Array | undefined, notes: readonly string[]): Promise<WatchView[]> => {
@@ -69,28 +69,29 @@ function makeDriver(env: DrivenEnv, policy: Policy<Features>): () => Promise<Wat
     const batch = await env.step(actions);
     observations = batch.observations;
     const notes = Array.from(batch.rewards.data, (reward, i) =>
-      batch.terminations.data[i] !== 0 ? "crashed" : `reward ${Number(reward).toFixed(2)}`,
+      batch.terminations.data[i] !== 0 ? ended : `reward ${Number(reward).toFixed(2)}`,
     );
     return look(actions.data, notes);
   };
 }
 
 /** @throws NOT_SUPPORTED while the run has no policy */
-export async function watchDriving(config: DrivingConfig, runPath: string): Promise<WatchWorld> {
-  const work = openWorkspace(config, runPath);
+export async function watchPolicy(task: LoopTask, config: LoopConfig, runPath: string): Promise<WatchWorld> {
+  const work = openWorkspace(task, config, runPath);
   const model = work.model();
   const { policy } = work.loadPolicy(imaginedPolicy);
   const contexts = makeReplayContexts(model, await work.replay("validation"));
-  const simulator = makeTaskEnv(config.env, { numEnvs: 1, split: "test" });
-  const real = withAutoreset(withLatentObservations(asPixelEnv(simulator), model), "same-step");
+  const simulator = await task.makeEnv({ numEnvs: 1, split: "test" });
+  const real = withAutoreset(withLatentObservations(simulator, model), "same-step");
   const imagined = withAutoreset(
     makeImaginedEnv({ model, contexts, numEnvs: dreams, horizon: dreamHorizon, seed: work.seed }),
     "same-step",
   );
-  const [drive, dream] = [makeDriver(real, policy), makeDriver(imagined, policy)];
+  const { ended } = task.words;
+  const [drive, dream] = [makeDriver(real, policy, ended), makeDriver(imagined, policy, ended)];
   return {
     title: `PPO in imagination, seed ${work.seed}`,
-    actionNames: actionSpecOf(config.env).names,
+    actionNames: task.actionSpec.names,
     stepSeconds: model.stepSeconds,
     async step() {
       const [view] = await drive();

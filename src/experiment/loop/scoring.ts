@@ -1,12 +1,10 @@
-/** @file Judging policies on the splits of a driving task: the same worlds for every policy. */
+/** @file Judging policies on the splits of a task: the same worlds or goals for every policy. */
 
 import type { NdArray } from "../../core/ndarray.ts";
 import { withLatentObservations, type LatentObservationEnv } from "../../env/latent.ts";
 import { evaluatePolicy, type EpisodeScore } from "../../policy/evaluate.ts";
 import type { Policy } from "../../policy/policy.ts";
-import type { DrivingVecEnv } from "../../sim/driving/vec-env.ts";
-import type { Split } from "../../sim/driving/world.ts";
-import { asPixelEnv, makeTaskEnv } from "./task.ts";
+import type { Split, TaskEnv } from "./task.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** First episode seed of each split: every policy and every seed of a run is judged on the same episodes. */
@@ -18,7 +16,7 @@ const firstSeed: Readonly<Record<Split, number>> = {
 
 /** Simulator and its latent view, made for one judgement. */
 export interface JudgedEnv {
-  readonly simulator: DrivingVecEnv;
+  readonly simulator: TaskEnv;
   readonly latent: LatentObservationEnv;
 }
 
@@ -29,8 +27,8 @@ export async function scoreOn(
   episodes: number,
   make: (env: JudgedEnv) => Policy<NdArray<"float32">>,
 ): Promise<EpisodeScore[]> {
-  const simulator = makeTaskEnv(work.config.env, { numEnvs: episodes, split });
-  const latent = withLatentObservations(asPixelEnv(simulator), work.model());
+  const simulator = await work.task.makeEnv({ numEnvs: episodes, split });
+  const latent = withLatentObservations(simulator, work.model());
   const scores = await evaluatePolicy({
     env: latent,
     policy: make({ simulator, latent }),
@@ -45,9 +43,9 @@ export async function scoreDriver(
   work: Workspace,
   split: Split,
   episodes: number,
-  make: (simulator: DrivingVecEnv) => Policy<unknown>,
+  make: (simulator: TaskEnv) => Policy<unknown>,
 ): Promise<EpisodeScore[]> {
-  const simulator = makeTaskEnv(work.config.env, { numEnvs: episodes, split });
+  const simulator = await work.task.makeEnv({ numEnvs: episodes, split });
   const env = simulator as unknown as Parameters<typeof evaluatePolicy>[0]["env"];
   const scores = await evaluatePolicy({ env, policy: make(simulator), seed: firstSeed[split] });
   await simulator.close();

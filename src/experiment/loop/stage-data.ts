@@ -12,7 +12,7 @@ import { safePoint } from "../stages.ts";
 import { dropPartials, trainLoop } from "../training-loop.ts";
 import { recordEpisodes } from "./recording.ts";
 import { takeStoredEpisodes } from "./stored-episodes.ts";
-import { actionSpecOf, makeTaskBehaviour, makeTaskEnv, stateSize, stressTag } from "./task.ts";
+import { stressTag } from "./task.ts";
 import type { Workspace } from "./workspace.ts";
 
 const frameSize = 64;
@@ -62,8 +62,8 @@ async function recordPart(work: Workspace, part: Part, onEpisode: (episode: Epis
   const { numEnvs, frames, stressSteps } = config.collect;
   const { split, stress, prefix, seed } = part;
   const kwargs = { split, wideStarts: true, ...(stress ? { maxEpisodeSteps: stressSteps } : {}) };
-  const env = makeTaskEnv(config.env, { numEnvs, ...kwargs });
-  const driver = makeTaskBehaviour(config, env, stress);
+  const env = await work.task.makeEnv({ numEnvs, ...kwargs });
+  const driver = work.task.behaviour(env, stress);
   const rng = work.rng(`behaviour-${prefix}`);
   await recordEpisodes({
     env,
@@ -98,8 +98,8 @@ async function takeStored(
     folderOf: (split) => work.episodeFolder(split),
     form: {
       frame: [frameSize, frameSize, 3],
-      states: stateSize,
-      actions: actionSpecOf(config.env).names.length,
+      states: work.task.stateSize,
+      actions: work.task.actionSpec.names.length,
     },
     frames,
     validationEpisodes,
@@ -117,10 +117,11 @@ async function takeStored(
  */
 export async function collect(work: Workspace): Promise<void> {
   const { context } = work;
-  const totals = { steps: 0, crashes: 0, episodes: 0, return: 0 };
+  const { ends, ended } = work.task.words;
+  const totals = { steps: 0, ended: 0, episodes: 0, return: 0 };
   const count = ({ rewards, terminated }: Episode): void => {
     totals.episodes++;
-    totals.crashes += terminated ? 1 : 0;
+    totals.ended += terminated ? 1 : 0;
     totals.steps += rewards.data.length;
     totals.return += rewards.data.reduce((a, b) => a + b, 0);
   };
@@ -132,15 +133,15 @@ export async function collect(work: Workspace): Promise<void> {
     for (const part of partsOf(work))
       await recordPart(work, part, (episode) => part.split === "train" && count(episode));
   }
-  const { episodes, crashes, steps } = totals;
+  const { episodes, steps } = totals;
   context.metrics.rewind(`collect-${work.seed}`, -1);
   context.metrics.log(`collect-${work.seed}`, 0, {
     episodes,
-    crashes,
+    [ends]: totals.ended,
     steps,
     meanReturn: totals.return / episodes,
   });
-  context.log(`collected ${steps} real steps in ${episodes} episodes, ${crashes} of them crashed`);
+  context.log(`collected ${steps} real steps in ${episodes} episodes, ${totals.ended} of them ${ended}`);
 }
 
 /** Log the reconstruction quality on validation worlds. */

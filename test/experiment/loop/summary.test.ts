@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { drivingSchema } from "../../../src/experiment/driving/config.ts";
-import { summarizeRun } from "../../../src/experiment/driving/stage-summary.ts";
-import type { SeedVerdict } from "../../../src/experiment/driving/stage-judge.ts";
+import { drivingTask } from "../../../src/experiment/driving/task.ts";
+import { summarizeRun } from "../../../src/experiment/loop/stage-summary.ts";
+import type { SeedVerdict } from "../../../src/experiment/loop/stage-judge.ts";
 import type { StageContext } from "../../../src/experiment/stages.ts";
 import type { Estimate, ResultTable } from "../../../src/experiment/table.ts";
 
@@ -47,7 +48,7 @@ function verdict(seed: number, imagined: number[], filtered: number[]): SeedVerd
     seed,
     policies: [policy("filtered", filtered), policy("imagined", imagined)],
     horizons: [horizon],
-    crashes: { behaviour: crash, policy: [] },
+    ends: { behaviour: crash, policy: [] },
     gap,
   };
 }
@@ -65,7 +66,7 @@ async function tablesOf(verdicts: SeedVerdict[]): Promise<Record<string, ResultT
     writeTable: (id: string, table: ResultTable) => void (tables[id] = table),
   };
   const config = drivingSchema.parse({ experiment: "driving", name: "t", seeds: verdicts.length });
-  await summarizeRun(config, { runDir } as unknown as StageContext);
+  await summarizeRun(drivingTask(config), config, { runDir } as unknown as StageContext);
   return tables;
 }
 

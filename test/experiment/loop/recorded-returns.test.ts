@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { float32, ndarray, zeros, type NdArray } from "../../../src/core/ndarray.ts";
 import { Rng } from "../../../src/core/rng.ts";
-import { openRecordedReturns } from "../../../src/experiment/driving/recorded-returns.ts";
+import { openRecordedReturns } from "../../../src/experiment/loop/recorded-returns.ts";
 import { initActorCritic, makeActorCritic, type ActorCritic } from "../../../src/policy/networks.ts";
 import { makePpo } from "../../../src/policy/ppo.ts";
 import type { Rollout } from "../../../src/policy/rollout.ts";

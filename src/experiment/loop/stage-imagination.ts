@@ -12,7 +12,7 @@ import { dropPartials, trainLoop, type LoopOptions } from "../training-loop.ts";
 import { fitNormalizers } from "../../worldmodel/normalizers.ts";
 import { openRecordedReturns } from "./recorded-returns.ts";
 import { Selection } from "./selection.ts";
-import { stateSize, stressTag } from "./task.ts";
+import { stressTag } from "./task.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** Name under which the policy learned in imagination is saved. */
@@ -20,13 +20,13 @@ export const imaginedPolicy = "imagined";
 
 /**
  * The policy that imagination starts from. Its critic begins at the value of earning the data's mean reward for ever: from
- * zero it would need tens of batches to rise there, and meanwhile a crash would seem to cost next to nothing.
+ * zero it would need tens of batches to rise there, and meanwhile an end would seem to change next to nothing.
  */
 async function startPolicy(work: Workspace): Promise<ActorCritic> {
   const { warmStart, discount } = work.config.imagination;
   const policy = work.newPolicy("imagination");
   const { actor, logStd, critic } = policy.params();
-  const { rewardMean } = fitNormalizers(await work.replay("train"), stateSize);
+  const { rewardMean } = fitNormalizers(await work.replay("train"), work.task.stateSize);
   const last = critic[Object.keys(critic)[Object.keys(critic).length - 1]];
   last.bias.data[0] = rewardMean / (1 - discount) / policy.config.valueScale;
   policy.setParams({
@@ -37,7 +37,7 @@ async function startPolicy(work: Workspace): Promise<ActorCritic> {
   return policy;
 }
 
-/** Mean reward and crash probability per imagined step, over rows still alive. */
+/** Mean reward and probability of an end per imagined step, over rows still alive. */
 function imaginedFacts(rollout: Rollout): Record<string, number> {
   let [weight, reward, hazard] = [0, 0, 0];
   for (let i = 0; i < rollout.weights.length; i++) {

@@ -2,7 +2,6 @@
 
 import { rmSync } from "node:fs";
 import type { NdArray } from "../../core/ndarray.ts";
-import { makeReplay } from "../../data/replay.ts";
 import { loadEpisodes, saveEpisode } from "../../data/episode-store.ts";
 import { writeAtomicallySync } from "../../core/storage.ts";
 import type { EpisodeScore } from "../../policy/evaluate.ts";
@@ -17,7 +16,7 @@ import { policyChooser, recordEpisodes } from "./recording.ts";
 import { scoreDriver, scoreOn } from "./scoring.ts";
 import { imaginedPolicy } from "./stage-imagination.ts";
 import { modelFreePolicy, realFrames } from "./stage-modelfree.ts";
-import { driverPolicy, makeExpert, makeTaskBehaviour, makeTaskEnv, randomPolicy, stateSize } from "./task.ts";
+import { driverPolicy, randomPolicy } from "./task.ts";
 import { encodeInto } from "../../worldmodel/latent-replay.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -36,7 +35,7 @@ export interface SeedVerdict {
   readonly seed: number;
   readonly policies: readonly PolicyVerdict[];
   readonly horizons: readonly HorizonScore[];
-  readonly crashes: {
+  readonly ends: {
     readonly behaviour: readonly CrashCalibration[];
     readonly policy: readonly CrashCalibration[];
   };
@@ -68,7 +67,8 @@ function scripted(work: Workspace): Candidate[] {
       label: "random",
       realFrames: 0,
       minutes: 0,
-      score: (split, episodes) => scoreDriver(work, split, episodes, () => randomPolicy(seed)),
+      score: (split, episodes) =>
+        scoreDriver(work, split, episodes, () => randomPolicy(seed, work.task.actionSpec.names.length)),
     },
     {
       id: "behaviour",
@@ -76,7 +76,7 @@ function scripted(work: Workspace): Candidate[] {
       realFrames: 0,
       minutes: 0,
       score: (split, episodes) =>
-        scoreDriver(work, split, episodes, (env) => driverPolicy(makeTaskBehaviour(work.config, env), seed)),
+        scoreDriver(work, split, episodes, (env) => driverPolicy(work.task.behaviour(env), seed)),
     },
     {
       id: "expert",
@@ -84,7 +84,7 @@ function scripted(work: Workspace): Candidate[] {
       realFrames: 0,
       minutes: 0,
       score: (split, episodes) =>
-        scoreDriver(work, split, episodes, (env) => driverPolicy(makeExpert(env), seed)),
+        scoreDriver(work, split, episodes, (env) => driverPolicy(work.task.expert(env), seed)),
     },
   ];
 }
@@ -152,7 +152,7 @@ function rank(id: string): number {
 async function ownReplay(work: Workspace): Promise<LatentReplay> {
   const folder = work.episodeFolder("policy");
   rmSync(folder, { recursive: true, force: true });
-  const env = makeTaskEnv(work.config.env, { numEnvs: 32, split: "validation", wideStarts: true });
+  const env = await work.task.makeEnv({ numEnvs: 32, split: "validation", wideStarts: true });
   const { policy } = work.loadPolicy(imaginedPolicy);
   await recordEpisodes({
     env,
@@ -167,11 +167,7 @@ async function ownReplay(work: Workspace): Promise<LatentReplay> {
     },
   });
   await env.close();
-  const { tokens, channels } = work.tokenizer();
-  const replay = makeReplay({
-    observationColumns: { latent: [tokens * channels], state: [stateSize] },
-    transitionColumns: { action: [2], reward: [] },
-  }) as unknown as LatentReplay;
+  const replay = work.emptyReplay();
   await encodeInto(replay, await loadEpisodes(folder), work.tokenizer());
   return replay;
 }
@@ -180,7 +176,7 @@ async function ownReplay(work: Workspace): Promise<LatentReplay> {
 const reportedHorizons = [1, 5, 15, 30];
 
 /** Measure the world model on validation worlds: on behaviour data, and on the learned policy's own episodes. */
-async function judgeModel(work: Workspace): Promise<Pick<SeedVerdict, "horizons" | "crashes" | "gap">> {
+async function judgeModel(work: Workspace): Promise<Pick<SeedVerdict, "horizons" | "ends" | "gap">> {
   const model = work.model();
   const replay = await work.replay("validation");
   const frames = (await work.episodes("validation")).map((episode) => episode.frames);
@@ -195,7 +191,7 @@ async function judgeModel(work: Workspace): Promise<Pick<SeedVerdict, "horizons"
   });
   const own = await ownReplay(work);
   const windows = { model, windows: 128 };
-  const crashes = {
+  const ends = {
     behaviour: await crashCalibration({ ...windows, replay, rng: work.rng("crash-behaviour") }),
     policy: await crashCalibration({ ...windows, replay: own, rng: work.rng("crash-policy") }),
   };
@@ -208,7 +204,7 @@ async function judgeModel(work: Workspace): Promise<Pick<SeedVerdict, "horizons"
     windows: 256,
     rng: work.rng("gap"),
   });
-  return { horizons, crashes, gap };
+  return { horizons, ends, gap };
 }
 
 /** Judge every policy and the model; write `verdict.json`. */

@@ -20,9 +20,8 @@ import type { LatentReplay } from "../../worldmodel/contexts.ts";
 import type { LatentWorldModel } from "../../worldmodel/latent-model.ts";
 import { encodeInto, makeLatentReplay } from "../../worldmodel/latent-replay.ts";
 import type { StageContext } from "../stages.ts";
-import type { DrivingConfig } from "./config.ts";
-import { mirrored } from "./mirror.ts";
-import { actionSpecOf, stateSize } from "./task.ts";
+import type { LoopConfig } from "./config.ts";
+import type { LoopTask } from "./task.ts";
 
 /** Where a run's files are, and where to tell of trouble with them. */
 export interface RunFiles {
@@ -33,7 +32,8 @@ export interface RunFiles {
 
 /** One seed's files and loaded parts. */
 export class Workspace {
-  readonly config: DrivingConfig;
+  readonly task: LoopTask;
+  readonly config: LoopConfig;
   readonly seed: number;
   readonly #files: RunFiles;
   #context: StageContext | undefined;
@@ -44,7 +44,8 @@ export class Workspace {
   #model: LatentWorldModel | undefined;
 
   /** @param seed the run's seed plus the repetition's number */
-  constructor(config: DrivingConfig, files: RunFiles, seed: number) {
+  constructor(task: LoopTask, config: LoopConfig, files: RunFiles, seed: number) {
+    this.task = task;
     this.config = config;
     this.#files = files;
     this.seed = seed;
@@ -108,23 +109,29 @@ export class Workspace {
   async replay(split: "train" | "validation"): Promise<LatentReplay> {
     const known = this.#replays.get(split);
     if (known !== undefined) return known;
-    const sizes = { stateSize, actionSize: actionSpecOf(this.config.env).names.length };
-    const replay = makeLatentReplay(this.tokenizer(), sizes);
+    const replay = this.emptyReplay();
     if (split === "train") await this.learnFrom(replay, await this.episodes(split));
     else await encodeInto(replay, await this.episodes(split), this.tokenizer());
     this.#replays.set(split, replay);
     return replay;
   }
 
-  /** How often a training episode stands in the replay: twice with its mirror image. */
-  get copies(): number {
-    return this.config.collect.mirror ? 2 : 1;
+  /** A replay for this task's episodes, with none in it. */
+  emptyReplay(): LatentReplay {
+    const { stateSize, actionSpec } = this.task;
+    return makeLatentReplay(this.tokenizer(), { stateSize, actionSize: actionSpec.names.length });
   }
 
-  /** Encode training episodes into a replay, with their mirror images if the config says so. */
+  /** How often a training episode stands in the replay: twice with its mirror image. */
+  get copies(): number {
+    return this.task.mirrored === undefined ? 1 : 2;
+  }
+
+  /** Encode training episodes into a replay, with their mirror images where the task has them. */
   async learnFrom(replay: LatentReplay, episodes: readonly Episode[]): Promise<void> {
     await encodeInto(replay, episodes, this.tokenizer());
-    if (!this.config.collect.mirror) return;
+    const { mirrored } = this.task;
+    if (mirrored === undefined) return;
     for (const episode of episodes) await encodeInto(replay, [mirrored(episode)], this.tokenizer());
   }
 
@@ -142,7 +149,7 @@ export class Workspace {
 
   networkConfig(): ActorCriticConfig {
     const { hidden, initialLogStd, valueScale } = this.config.policy;
-    const actionSize = actionSpecOf(this.config.env).names.length;
+    const actionSize = this.task.actionSpec.names.length;
     return { observationSize: this.model().featureSize, actionSize, hidden, initialLogStd, valueScale };
   }
 
@@ -159,7 +166,7 @@ export class Workspace {
     const meta = {
       kind: "actor-critic",
       config: policy.config,
-      actionSpec: actionSpecOf(this.config.env),
+      actionSpec: this.task.actionSpec,
       ...facts,
     };
     saveCheckpoint(this.file("policies", `${name}.safetensors`), policy.params(), meta);

@@ -1,4 +1,4 @@
-/** @file The stage that draws: real frames beside imagined ones, and the learned policy driving. */
+/** @file The stage that draws: real frames beside imagined ones, and the learned policy at work. */
 
 import { readFileSync } from "node:fs";
 import { enlargeImage, frameAt, type Image } from "../../data/image.ts";
@@ -12,33 +12,32 @@ import { contextState } from "../../worldmodel/contexts.ts";
 import { imagineActions, presentActions } from "../../worldmodel/imagine.ts";
 import { imaginedPolicy } from "./stage-imagination.ts";
 import type { Pixels } from "./recording.ts";
-import { makeTaskEnv } from "./task.ts";
 import type { Workspace } from "./workspace.ts";
 
 const shownSteps = [0, 2, 4, 6, 8, 10, 12, 15];
 const furthest = shownSteps[shownSteps.length - 1];
-const beforeCrash = 12;
+const beforeEnd = 12;
 
-/** Up to two windows that go on, and one that ends in a crash just before the last picture. */
+/** Up to two windows that go on, and one that terminates just before the last picture. */
 async function chooseWindows(work: Workspace): Promise<Segment[]> {
   const { episodes } = await work.replay("validation");
   const rng = work.rng("pictures");
   const draw = (count: number): number => Math.floor(rng.random() * count);
   const long = episodes.filter(({ length }) => length > furthest + 5);
-  const crashed = episodes.filter(({ terminated, length }) => terminated && length >= beforeCrash);
+  const ended = episodes.filter(({ terminated, length }) => terminated && length >= beforeEnd);
   const going = long.length === 0 ? [] : [long[draw(long.length)], long[draw(long.length)]];
-  const ending = crashed.length === 0 ? [] : [crashed[draw(crashed.length)]];
+  const ending = ended.length === 0 ? [] : [ended[draw(ended.length)]];
   return [
     ...going.map(({ index, length }) => ({ episode: index, present: 4 + draw(length - furthest - 4) })),
-    ...ending.map(({ index, length }) => ({ episode: index, present: length - beforeCrash })),
+    ...ending.map(({ index, length }) => ({ episode: index, present: length - beforeEnd })),
   ];
 }
 
-/** Decoded frames at `shownSteps`, and the probability of having crashed by the last of them, per window. */
+/** Decoded frames at `shownSteps`, and the probability of having terminated by the last of them, per window. */
 async function imagineWindows(
   work: Workspace,
   segments: readonly Segment[],
-): Promise<{ frames: Image[][]; crash: number[] }> {
+): Promise<{ frames: Image[][]; ended: number[] }> {
   const model = work.model();
   const replay = await work.replay("validation");
   const batch = replay.gather(segments, { context: model.contextLength, horizon: furthest });
@@ -55,7 +54,7 @@ async function imagineWindows(
     segments.forEach((_, b) => (alive[b] *= 1 - terminatedProbabilities.data[b]));
     if (shownSteps.includes(h + 1)) await keep(state);
   });
-  return { frames, crash: alive.map((p) => 1 - p) };
+  return { frames, ended: alive.map((p) => 1 - p) };
 }
 
 /** Rows of real and imagined frames under the same actions. */
@@ -73,11 +72,12 @@ export async function drawImagination(work: Workspace): Promise<void> {
     return [real, imagined.frames[b]];
   });
   const { stepSeconds } = work.model();
+  const { words } = work.task;
   const image = composeMosaic({
     title: `${work.config.env}: what happened, and the same actions imagined`,
     cells,
     columnLabels: shownSteps.map((step) => (step === 0 ? "now" : `+${(step * stepSeconds).toFixed(1)} s`)),
-    rowLabels: imagined.crash.flatMap((p) => ["real", `imagined\ncrash ${(p * 100).toFixed(0)} %`]),
+    rowLabels: imagined.ended.flatMap((p) => ["real", `imagined\n${words.end} ${(p * 100).toFixed(0)} %`]),
     scale: 2,
     textScale: 2,
     gap: 4,
@@ -85,7 +85,7 @@ export async function drawImagination(work: Workspace): Promise<void> {
   work.context.runDir.addPicture(
     `imagination-${work.seed}.png`,
     encodePng(image, 9),
-    "Validation worlds, never trained on. Upper rows: what happened. Lower rows: decoded from the world model, which saw only the frames up to now and the actions. The last pair ends in a crash.",
+    `Validation ${words.places}, never trained on. Upper rows: what happened. Lower rows: decoded from the world model, which saw only the frames up to now and the actions. The last pair ends in a ${words.end}.`,
   );
 }
 
@@ -103,7 +103,7 @@ function composeScene(scene: Image, camera: Image, dream: Image): Image {
 export async function filmPolicy(work: Workspace, steps = 200): Promise<void> {
   const model = work.model();
   const { policy } = work.loadPolicy(imaginedPolicy);
-  const env = makeTaskEnv(work.config.env, { numEnvs: 1, split: "test" });
+  const env = await work.task.makeEnv({ numEnvs: 1, split: "test" });
   const choose = { begins: zeros("bool", [1]), rng: Rng.fromSeed(work.seed) };
   const first = (await env.reset({ seed: 53_000_000 })).observations as Pixels;
   let state = await model.encode(
@@ -120,7 +120,7 @@ export async function filmPolicy(work: Workspace, steps = 200): Promise<void> {
     state = await model.observe(state, actions, pixels);
     dream = t % furthest === 0 ? state : (await model.step(dream, actions, choose.rng)).state;
     const { frame: imagined } = await model.decode(dream);
-    const [scene] = await env.render();
+    const [scene] = (await env.render()) as Image[];
     const image = composeScene(scene, frameAt(pixels.frame, 0), frameAt(imagined, 0));
     video ??= await openVideo(path, { width: image.shape[1], height: image.shape[0], fps: 10 });
     await video.write(image);

@@ -8,7 +8,6 @@ import { makePpo } from "../../policy/ppo.ts";
 import { beginRollout, collectRollout, type RolloutCursor } from "../../policy/rollout.ts";
 import { dropPartials, trainLoop } from "../training-loop.ts";
 import { Selection } from "./selection.ts";
-import { asPixelEnv, makeTaskEnv } from "./task.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** Real frames that imagination may use: what was collected, and what Dyna rounds record. */
@@ -39,17 +38,17 @@ function milestones(work: Workspace): { multiples: number[]; ends: number[]; per
   };
 }
 
-function makeLatentSimulator(work: Workspace) {
+async function makeLatentSimulator(work: Workspace) {
   const { numEnvs } = work.config.modelFree;
-  const simulator = makeTaskEnv(work.config.env, { numEnvs, split: "train", wideStarts: true });
-  return withAutoreset(withLatentObservations(asPixelEnv(simulator), work.model()), "same-step");
+  const simulator = await work.task.makeEnv({ numEnvs, split: "train", wideStarts: true });
+  return withAutoreset(withLatentObservations(simulator, work.model()), "same-step");
 }
 
 /** Learn in the simulator up to the largest multiple; the best policy so far is saved at every multiple. */
 export async function learnModelFree(work: Workspace): Promise<void> {
   const { modelFree: settings } = work.config;
   const { multiples, ends, perIteration } = milestones(work);
-  const env = makeLatentSimulator(work);
+  const env = await makeLatentSimulator(work);
   const policy = work.newPolicy("model-free");
   const learner = makePpo(policy, { ...settings, anchorCoefficient: 0 });
   const name = `ppo-${work.seed}`;

@@ -1,4 +1,4 @@
-/** @file Checkpoints chosen on validation worlds: never on the worlds that the final table is made of. */
+/** @file Checkpoints chosen on validation worlds or goals: never on those that the final table is made of. */
 
 import { summarize } from "../../policy/evaluate.ts";
 import type { ActorCritic } from "../../policy/networks.ts";
@@ -27,9 +27,10 @@ export class Selection {
     );
     const { mean, terminatedRate, meanLength } = summarize(scores);
     this.offer(policy, mean, step);
+    const { end } = this.#work.task.words;
     return {
       validationReturn: mean,
-      validationCrashRate: terminatedRate,
+      [`validation${end[0].toUpperCase()}${end.slice(1)}Rate`]: terminatedRate,
       realHazard: terminatedRate / meanLength,
       realReward: mean / meanLength,
     };

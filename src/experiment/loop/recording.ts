@@ -6,12 +6,12 @@ import type { Rng } from "../../core/rng.ts";
 import type { Episode, EpisodeMeta } from "../../data/episode.ts";
 import type { Policy } from "../../policy/policy.ts";
 import type { LatentState, WorldModel } from "../../worldmodel/worldmodel.ts";
-import type { DrivingVecEnv } from "../../sim/driving/vec-env.ts";
+import type { VectorEnv } from "../../env/env.ts";
 
-/** Picks the actions of all rows: float32 [N, 2]; `begins` marks rows that start an episode. */
+/** Picks the actions of all rows: float32 [N, A]; `begins` marks rows that start an episode. */
 export type Chooser = (observation: Pixels, begins: NdArray<"bool">) => Promise<NdArray<"float32">>;
 
-/** The dict observation of a driving env. */
+/** The dict observation of an environment with pixels. */
 export interface Pixels {
   readonly frame: NdArray<"uint8">;
   readonly state: NdArray<"float32">;
@@ -64,7 +64,8 @@ function episodeOf(
 
 /** When to stop, how to name episodes, and where they go. */
 export interface RecordOptions {
-  readonly env: DrivingVecEnv;
+  /** A primitive whose observations are frames uint8 [N, 64, 64, 3] and states float32 [N, S] by name. */
+  readonly env: Pick<VectorEnv, "numEnvs" | "reset" | "step">;
   readonly choose: Chooser;
   readonly seed: number;
   /** Stop once so many steps lie in recorded episodes (the running ones are cut there, as truncated). */
@@ -122,13 +123,13 @@ export async function recordEpisodes(options: RecordOptions): Promise<number> {
   const recorder = new Recorder(options);
   const begins = zeros("bool", [env.numEnvs]);
   begins.data.fill(1);
-  let observation = (await env.reset({ seed: options.seed })).observations as Pixels;
+  let observation = (await env.reset({ seed: options.seed })).observations as unknown as Pixels;
   recorder.observe(observation, everyRow);
   let total = 0;
   while (total < steps && recorder.finished < episodes) {
     const actions = await choose(observation, begins);
     const batch = await env.step(actions);
-    observation = batch.observations as Pixels;
+    observation = batch.observations as unknown as Pixels;
     recorder.transition(actions, batch.rewards.data);
     recorder.observe(observation, everyRow);
     begins.data.fill(0);
@@ -144,7 +145,7 @@ export async function recordEpisodes(options: RecordOptions): Promise<number> {
       await recorder.finish(row, flags[k]);
     }
     if (ended.length > 0) {
-      observation = (await env.reset({ mask: begins })).observations as Pixels;
+      observation = (await env.reset({ mask: begins })).observations as unknown as Pixels;
       recorder.observe(observation, ended);
     }
     total += env.numEnvs;

@@ -10,7 +10,6 @@ import { safePoint } from "../stages.ts";
 import { policyChooser, recordEpisodes } from "./recording.ts";
 import { dream, loadDreamer, saveLearner, type Dreamer } from "./stage-imagination.ts";
 import { dropTrainer, loadTrainer, makeModelTrainer, saveModel, saveTrainer } from "./stage-worldmodel.ts";
-import { makeTaskEnv, stateSize } from "./task.ts";
 import type { LatentReplay } from "../../worldmodel/contexts.ts";
 import { fitNormalizers, type Normalizers } from "../../worldmodel/normalizers.ts";
 import type { EnsembleTrainer } from "../../worldmodel/train.ts";
@@ -31,8 +30,8 @@ function dropLaterRounds(work: Workspace, round: number): void {
 /** Record `roundFrames` real steps of the present policy on training worlds; every second row without exploration. */
 async function record(work: Workspace, dreamer: Dreamer, round: number): Promise<Episode[]> {
   const { roundFrames } = work.config.imagination;
-  const numEnvs = Math.max(1, Math.round(roundFrames / 300));
-  const env = makeTaskEnv(work.config.env, { numEnvs, split: "train" });
+  const numEnvs = Math.max(1, Math.round(roundFrames / work.task.episodeSteps));
+  const env = await work.task.makeEnv({ numEnvs, split: "train" });
   const episodes: Episode[] = [];
   const rng = stepRng(work.seed, "record", round);
   await recordEpisodes({
@@ -84,7 +83,7 @@ interface Rounds {
 
 async function openRounds(work: Workspace): Promise<Rounds> {
   const replay = await work.replay("train");
-  const normalizers = fitNormalizers(replay, stateSize);
+  const normalizers = fitNormalizers(replay, work.task.stateSize);
   const trainer = makeModelTrainer(work, replay, normalizers);
   const { round: done, ...dreamer } = loadDreamer(work);
   loadTrainer(work, trainer, done);

@@ -6,7 +6,7 @@ import { zeros, type NdArray } from "../../../src/core/ndarray.ts";
 import { Rng } from "../../../src/core/rng.ts";
 import type { Episode } from "../../../src/data/episode.ts";
 import { withLatentObservations } from "../../../src/env/latent.ts";
-import { policyChooser, recordEpisodes } from "../../../src/experiment/driving/recording.ts";
+import { policyChooser, recordEpisodes } from "../../../src/experiment/loop/recording.ts";
 import { asPixelEnv, makeTaskEnv } from "../../../src/experiment/driving/task.ts";
 import type { Policy } from "../../../src/policy/policy.ts";
 import type { LatentState, Observation, WorldModel } from "../../../src/worldmodel/worldmodel.ts";

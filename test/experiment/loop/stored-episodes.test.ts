@@ -9,8 +9,9 @@ import { loadEpisodes, saveEpisode } from "../../../src/data/episode-store.ts";
 import type { Episode } from "../../../src/data/episode.ts";
 import { writeLerobot } from "../../../src/data/lerobot/writer.ts";
 import { drivingSchema } from "../../../src/experiment/driving/config.ts";
-import { collect } from "../../../src/experiment/driving/stage-data.ts";
-import { Workspace } from "../../../src/experiment/driving/workspace.ts";
+import { drivingTask } from "../../../src/experiment/driving/task.ts";
+import { collect } from "../../../src/experiment/loop/stage-data.ts";
+import { Workspace } from "../../../src/experiment/loop/workspace.ts";
 import type { StageContext } from "../../../src/experiment/stages.ts";
 import { digest, movingFrames } from "../../data/lerobot/episodes.ts";
 import { newFolder } from "../../data/lerobot/folders.ts";
@@ -40,6 +41,7 @@ async function collected(
   const lines: string[] = [];
   let metrics: Record<string, number> = {};
   const work = new Workspace(
+    drivingTask(config),
     config,
     { path, file: (...parts) => join(path, ...parts), log: () => undefined },
     0,

@@ -9,14 +9,14 @@ import type { DenoiserConfig } from "../../worldmodel/denoiser.ts";
 import { fitNormalizers, type Normalizers } from "../../worldmodel/normalizers.ts";
 import { makeEnsembleTrainer, type EnsembleTrainer } from "../../worldmodel/train.ts";
 import { dropPartials, trainLoop } from "../training-loop.ts";
-import { actionSpecOf, stateSize } from "./task.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** Architecture of a member under this config. */
 export function denoiserConfigOf(work: Workspace): DenoiserConfig {
   const { form, contextLength, dim, heads, blocks, samplingSteps } = work.config.worldmodel;
   const { tokens, channels } = work.tokenizer();
-  const actionSize = actionSpecOf(work.config.env).names.length;
+  const { stateSize, actionSpec } = work.task;
+  const actionSize = actionSpec.names.length;
   return { form, contextLength, tokens, channels, stateSize, actionSize, dim, heads, blocks, samplingSteps };
 }
 
@@ -45,7 +45,7 @@ export function saveModel(work: Workspace, trainer: EnsembleTrainer, normalizers
     config: denoiserConfigOf(work),
     members: trainer.members(),
     normalizers,
-    actionSpec: actionSpecOf(work.config.env),
+    actionSpec: work.task.actionSpec,
   };
   saveLatentModel(work.file("worldmodel.safetensors"), parts, work.tokenizer().hash);
   work.useModel(undefined);
@@ -75,7 +75,7 @@ export async function trainWorldModel(work: Workspace): Promise<void> {
   const { config, context } = work;
   const { phases, members } = config.worldmodel;
   const replay = await work.replay("train");
-  const normalizers = fitNormalizers(replay, stateSize);
+  const normalizers = fitNormalizers(replay, work.task.stateSize);
   const trainer = makeModelTrainer(work, replay, normalizers);
   const total = phases.reduce((sum, phase) => sum + phase.steps * (phase.horizon + 1), 0);
   const names: string[] = [];

@@ -33,6 +33,8 @@ export interface ArmOptions {
   readonly control?: ControlKind;
   /** Default "dense". */
   readonly reward?: RewardKind;
+  /** Terminate an episode when its goal is reached; needs a reward that is never positive. Default false. */
+  readonly endsOnSuccess?: boolean;
   /** Pool of scenarios: disjoint for training, validation and test. Default "train". */
   readonly split?: Split;
   /** Camera of frames and renders; default "front". */
@@ -72,10 +74,21 @@ function resolve(task: ArmTask, options: ArmOptions): Required<ArmOptions> {
       fix: 'use control "ee" or "joint"',
     });
   }
+  const reward = choice("reward", options.reward, ["dense", "cost", "sparse", "distance"]);
+  const { endsOnSuccess = false } = options;
+  if (endsOnSuccess && reward === "dense") {
+    fail({
+      code: "INVALID_ARGUMENT",
+      what: "episodes that end on success would earn less than those that do not",
+      got: 'endsOnSuccess with reward "dense", which is never negative',
+      fix: 'use reward "cost", "sparse" or "distance"',
+    });
+  }
   return {
     control,
     observation: choice("observation", options.observation, ["dict", "frame", "state", "goal"]),
-    reward: choice("reward", options.reward, ["dense", "sparse", "distance"]),
+    reward,
+    endsOnSuccess,
     split: checkSplit(options.split ?? "train"),
     camera: choice("camera", options.camera, ["front", "top", "wrist"]),
     looks: choice("looks", options.looks, ["plain", "random"]),
@@ -140,12 +153,12 @@ export class ArmEnv implements Env<ArmObservation, NdArray<"float32">> {
   step(action: NdArray<"float32">): StepResult<ArmObservation> {
     this.#assertOpen();
     this.#running();
-    const { control, reward: kind } = this.options;
+    const { control, reward: kind, endsOnSuccess } = this.options;
     const values = clipped(action.data, control);
     this.#body.move(values, { control, gripper: this.task === "pick-place" });
     const info = this.#info();
     const reward = rewardOf(this.task, kind, info.distanceM, info.reachM);
-    const terminated = kind === "dense" && info.lost;
+    const terminated = (kind === "dense" && info.lost) || (endsOnSuccess && info.success);
     const observation = this.#observe();
     if (this.#bound === undefined) return { observation, reward, terminated, truncated: false, info };
     return Object.assign(this.#bound, { reward, terminated, truncated: false, info });

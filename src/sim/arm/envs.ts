@@ -5,7 +5,10 @@ import type { ArmTask } from "./scenario.ts";
 
 const module = import.meta.url;
 
-const kwargNames = ["renderMode", "observation", "control", "reward", "split", "camera", "looks", "dynamics"];
+const kwargNames = [
+  ...["renderMode", "observation", "control", "reward", "endsOnSuccess", "split", "camera"],
+  ...["looks", "dynamics"],
+];
 
 function maker(task: ArmTask): EnvMaker {
   return async (kwargs) => {

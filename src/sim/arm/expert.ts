@@ -7,6 +7,7 @@ import type { Rng } from "../../core/rng.ts";
 import type { ArmEnv, ArmView } from "./arm-env.ts";
 import { actionScale } from "./control.ts";
 import { reachFor } from "./kinematics.ts";
+import type { Vec3 } from "../raycaster/scene.ts";
 import { taskSpecs } from "./scenario.ts";
 
 /** Acts on one environment by looking into its simulator. */
@@ -23,6 +24,8 @@ export interface ExpertOptions {
   readonly lapseRate?: number;
   /** Steps of a lapse; default 8. */
   readonly lapseSteps?: number;
+  /** A place in m that it takes for the goal; the scenario's goal unless given. */
+  readonly goal?: Vec3;
 }
 
 /** What an expert wants: a way of the tip in m, and the gripper open (1) or closed (-1). */
@@ -169,12 +172,13 @@ function armIn(env: object): Pick<ArmEnv, "view"> {
  * @throws NOT_SUPPORTED for another kind of environment
  */
 export function makeArmExpert(env: object, options: ExpertOptions = {}): ArmExpert {
-  const { noise = 0, lapseRate = 0, lapseSteps = 8 } = options;
+  const { noise = 0, lapseRate = 0, lapseSteps = 8, goal } = options;
   const arm = armIn(env);
   let lapse = 0;
   return {
     act(rng) {
-      const action = asAction(arm.view);
+      const { view } = arm;
+      const action = asAction(goal === undefined ? view : { ...view, scenario: { ...view.scenario, goal } });
       if (rng === undefined) return float32(action);
       if (lapse > 0) lapse--;
       else if (lapseRate > 0 && rng.random() < lapseRate) lapse = lapseSteps;

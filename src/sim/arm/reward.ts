@@ -6,8 +6,13 @@ import type { NdArray } from "../../core/ndarray.ts";
 import { taskSpecs } from "./scenario.ts";
 import type { ArmTask } from "./scenario.ts";
 
-/** `dense`: shaped, 0 … 1.5 per step; `sparse`: 0 at the goal, else -1; `distance`: minus the distance in m. */
-export type RewardKind = "dense" | "sparse" | "distance";
+/**
+ * `dense`: shaped, 0 … 1.5 per step; `cost`: what `dense` lacks of its best, -1.5 … 0; `sparse`: 0 at the goal, else -1;
+ * `distance`: minus the distance in m.
+ */
+export type RewardKind = "dense" | "cost" | "sparse" | "distance";
+
+const bestDense = 1.5;
 
 /** What a reward needs besides the two places: the tip's distance from the object, one per row; reach needs none. */
 export interface RewardInfo {
@@ -32,6 +37,7 @@ export function rewardOf(task: ArmTask, kind: RewardKind, distanceM: number, rea
   const success = distanceM < taskSpecs[task].thresholdM;
   if (kind === "sparse") return success ? 0 : -1;
   if (kind === "distance") return -distanceM;
+  if (kind === "cost") return rewardOf(task, "dense", distanceM, reachM) - bestDense;
   const bonus = success ? 0.5 : 0;
   if (task === "reach") return nearness(distanceM) + bonus;
   return 0.2 * nearness(reachM - contactM(task)) + 0.8 * nearness(distanceM) + bonus;

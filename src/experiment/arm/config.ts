@@ -1,0 +1,33 @@
+/** @file Everything that can be set in an experiment with the robot arm, with its default and meaning. */
+
+import { z } from "zod";
+import { runFields, section } from "../config-schema.ts";
+import { collectFields, loopFields } from "../loop/config.ts";
+
+const fraction = (value: number) => z.number().min(0).max(1).default(value);
+const range = (low: number, high: number) =>
+  z.tuple([z.number().min(0), z.number().min(0)]).default([low, high]);
+
+const collect = section({
+  ...collectFields,
+  noise: range(0.2, 0.8).describe(
+    "Range of the demonstrators' noise (deviation, of actions in [-1, 1]), drawn per episode",
+  ),
+  lapseRate: range(0, 0.1).describe(
+    "Range of their chance per step of eight random actions, drawn per episode",
+  ),
+  stressAimlessShare: fraction(0.5).describe(
+    "Share of the worst demonstrators that wander about; the others take another place for the goal",
+  ),
+});
+
+/** The config of `experiment: arm`. */
+export const armSchema = z.strictObject({
+  ...runFields,
+  env: z.enum(["ArmReach-v0", "ArmPush-v0"]).default("ArmReach-v0").describe("The arm's task"),
+  collect: collect.describe("Recording demonstrations, failures among them"),
+  ...loopFields,
+});
+
+/** A validated config of an arm experiment. */
+export type ArmConfig = z.infer<typeof armSchema>;

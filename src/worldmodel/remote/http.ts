@@ -106,7 +106,7 @@ const errorCodeOf = (error: unknown): string => {
 };
 
 /** One attempt. @throws TIMEOUT, INTERRUPTED, CONNECTION_LOST (its cause's code says whether anything was sent), PROTOCOL */
-async function attempt(options: Required<Omit<HttpOptions, "authorization">> & HttpOptions, call: Call) {
+async function attempt(options: Settings, call: Call): Promise<Answer> {
   const { url, authorization, timeoutMs, maxAnswerBytes } = options;
   const what = `${call.method} ${url}${call.path}`;
   const limit = AbortSignal.timeout(timeoutMs);
@@ -121,7 +121,7 @@ async function attempt(options: Required<Omit<HttpOptions, "authorization">> & H
       signal: call.signal === undefined ? limit : AbortSignal.any([limit, call.signal]),
     });
     const bytes = await readBody(response, maxAnswerBytes, what);
-    return { status: response.status, bytes, retryAfterMs: retryAfterMs(response) } satisfies Answer;
+    return { status: response.status, bytes, retryAfterMs: retryAfterMs(response) };
   } catch (cause) {
     if (cause instanceof ReverieError) throw cause;
     if (call.signal?.aborted) throw interrupted(what, cause);
@@ -205,6 +205,43 @@ function mayRetry(call: Call, outcome: Answer | ReverieError): boolean {
   return call.method === "GET" || neverSent.has(errorCodeOf(outcome.cause));
 }
 
+type Settings = Required<Omit<HttpOptions, "authorization">> & HttpOptions;
+
+/** Attempts until one counts. @throws what the last one came to */
+async function bytesOf(settings: Settings, call: Call): Promise<Uint8Array> {
+  for (let tried = 0; ; tried++) {
+    const outcome = await attempt(settings, call).catch((error: unknown) => {
+      if (error instanceof ReverieError) return error;
+      throw error;
+    });
+    if (tried < settings.retries && mayRetry(call, outcome)) {
+      const wanted = outcome instanceof ReverieError ? undefined : outcome.retryAfterMs;
+      await pause(wanted ?? settings.retryPauseMs * 2 ** tried, call.signal);
+      continue;
+    }
+    if (outcome instanceof ReverieError) throw outcome;
+    if (outcome.status >= 400) failAnswer(`${call.method} ${call.path}`, outcome.status, outcome.bytes);
+    return outcome.bytes;
+  }
+}
+
+/** @throws PROTOCOL */
+function parseJson(bytes: Uint8Array, what: string): Record<string, unknown> {
+  const text = new TextDecoder().decode(bytes);
+  try {
+    const value = JSON.parse(text) as unknown;
+    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  } catch {
+    // Told below, with what came.
+  }
+  return fail({
+    code: "PROTOCOL",
+    what: `${what} did not answer in JSON`,
+    expected: "a JSON object",
+    got: text.slice(0, 200),
+  });
+}
+
 /** A client of one server. @throws INVALID_ARGUMENT for an address that is none */
 export function makeHttpClient(given: HttpOptions): HttpClient {
   if (!/^https?:\/\/[^/]+/.test(given.url)) {
@@ -216,40 +253,11 @@ export function makeHttpClient(given: HttpOptions): HttpClient {
     });
   }
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  const options = { ...defaults, ...(set as unknown as HttpOptions), url: given.url.replace(/\/+$/, "") };
-  const bytes = async (call: Call): Promise<Uint8Array> => {
-    for (let tried = 0; ; tried++) {
-      const outcome = await attempt(options, call).catch((error: unknown) => {
-        if (error instanceof ReverieError) return error;
-        throw error;
-      });
-      if (tried < options.retries && mayRetry(call, outcome)) {
-        const wanted = outcome instanceof ReverieError ? undefined : outcome.retryAfterMs;
-        await pause(wanted ?? options.retryPauseMs * 2 ** tried, call.signal);
-        continue;
-      }
-      if (outcome instanceof ReverieError) throw outcome;
-      if (outcome.status >= 400) failAnswer(`${call.method} ${call.path}`, outcome.status, outcome.bytes);
-      return outcome.bytes;
-    }
-  };
+  const url = given.url.replace(/\/+$/, "");
+  const settings: Settings = { ...defaults, ...(set as unknown as HttpOptions), url };
   return {
-    url: options.url,
-    bytes,
-    async json(call) {
-      const text = new TextDecoder().decode(await bytes(call));
-      try {
-        const value = JSON.parse(text) as unknown;
-        if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
-      } catch {
-        // Told below, with what came.
-      }
-      return fail({
-        code: "PROTOCOL",
-        what: `${call.method} ${options.url}${call.path} did not answer in JSON`,
-        expected: "a JSON object",
-        got: text.slice(0, 200),
-      });
-    },
+    url,
+    bytes: (call) => bytesOf(settings, call),
+    json: async (call) => parseJson(await bytesOf(settings, call), `${call.method} ${url}${call.path}`),
   };
 }

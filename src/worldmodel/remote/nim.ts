@@ -136,51 +136,52 @@ async function isReady(client: HttpClient, signal?: AbortSignal): Promise<boolea
   return status === "ready";
 }
 
+type Body = Record<string, unknown>;
+
+const dataUrl = ({ bytes, type }: ForwardRequest["image"]): string => `data:${type};base64,${base64(bytes)}`;
+
+/** @throws INVALID_ARGUMENT, INVALID_SHAPE */
+function forwardBody({ image, actions, seed }: ForwardRequest, dynamics: Dynamics): Body {
+  const { domain, actionSize, prompt, rateHz, sampling } = dynamics;
+  const chunk = checkChunk(actions, actionSize);
+  const params = {
+    domain_name: domain,
+    action_chunk_size: chunk.length,
+    action: chunk,
+    raw_action_dim: actionSize,
+    image_size: smallestTier,
+    action_fps: rateHz,
+  };
+  const common = { model_mode: "forward_dynamics", prompt, input_reference: dataUrl(image) };
+  return { ...common, action_params: params, fps: rateHz, seed, ...samplingFields(sampling) };
+}
+
+/** @throws INVALID_ARGUMENT for a count of frames that cannot be made */
+function videoBody({ image, frames, resolution, fps, seed, ...words }: VideoRequest): Body {
+  return {
+    model_mode: image === undefined ? "text2video" : "image2video",
+    prompt: words.prompt,
+    ...(words.negativePrompt !== undefined && { negative_prompt: words.negativePrompt }),
+    ...(image && { input_reference: dataUrl(image) }),
+    num_frames: checkFrameCount(frames, resolution),
+    resolution,
+    fps,
+    seed,
+    ...samplingFields(words.sampling),
+  };
+}
+
 /** A NIM at an address, with the domain that its actions are of. */
 export function openNim(options: HttpOptions & Dynamics): NimServer {
   const client = makeHttpClient(options);
-  const { domain, actionSize, prompt, rateHz, sampling } = options;
-  const infer = async (body: Record<string, unknown>, signal?: AbortSignal): Promise<Uint8Array> =>
+  const infer = async (body: Body, signal?: AbortSignal): Promise<Uint8Array> =>
     videoOf(await client.json({ method: "POST", path: "/v1/infer", body, signal }));
   return {
     kind: "nim",
     metadata: () => client.json({ method: "GET", path: "/v1/metadata" }),
     waitReady: (wait = {}) =>
       pollUntil(`${client.url} is not ready`, () => isReady(client, wait.signal), wait),
-    async forward({ image, actions, seed, signal }) {
-      const chunk = checkChunk(actions, actionSize);
-      const params = {
-        domain_name: domain,
-        action_chunk_size: chunk.length,
-        action: chunk,
-        raw_action_dim: actionSize,
-        image_size: smallestTier,
-        action_fps: rateHz,
-      };
-      const body = {
-        model_mode: "forward_dynamics",
-        prompt,
-        input_reference: `data:${image.type};base64,${base64(image.bytes)}`,
-        action_params: params,
-        fps: rateHz,
-        seed,
-        ...samplingFields(sampling),
-      };
-      return infer(body, signal);
-    },
-    async generate({ image, frames, resolution, fps, seed, signal, ...words }) {
-      const body = {
-        model_mode: image === undefined ? "text2video" : "image2video",
-        prompt: words.prompt,
-        ...(words.negativePrompt !== undefined && { negative_prompt: words.negativePrompt }),
-        ...(image && { input_reference: `data:${image.type};base64,${base64(image.bytes)}` }),
-        num_frames: checkFrameCount(frames, resolution),
-        resolution,
-        fps,
-        seed,
-        ...samplingFields(words.sampling),
-      };
-      return infer(body, signal);
-    },
+    forward: async (request) => infer(forwardBody(request, options), request.signal),
+    generate: async (request) => infer(videoBody(request), request.signal),
   };
 }

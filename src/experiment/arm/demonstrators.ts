@@ -29,8 +29,8 @@ function wander(actionSize: number): Act {
 
 /** The perfect expert. */
 export const expert: Demonstrator = (env) => {
-  const { act } = makeArmExpert(env);
-  return () => act().data;
+  const perfect = makeArmExpert(env);
+  return () => perfect.act().data;
 };
 
 /** Somewhere on the table, for those who mistake it for the goal; m. */
@@ -47,8 +47,8 @@ export function demonstratorOf(
     const lapseRate = rng.uniform(...collect.lapseRate);
     const goal = [rng.uniform(...mistaken.x), rng.uniform(...mistaken.y), mistaken.heightM] as const;
     if (stress && rng.random() < collect.stressAimlessShare) return wander(actionSize);
-    const { act } = makeArmExpert(env, { noise, lapseRate, ...(stress ? { goal } : {}) });
-    return (random) => act(random).data;
+    const skilled = makeArmExpert(env, { noise, lapseRate, ...(stress ? { goal } : {}) });
+    return (random) => skilled.act(random).data;
   };
 }
 

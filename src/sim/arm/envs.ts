@@ -5,10 +5,10 @@ import type { ArmTask } from "./scenario.ts";
 
 const module = import.meta.url;
 
-const kwargNames = [
-  ...["renderMode", "observation", "control", "reward", "endsOnSuccess", "split", "camera"],
-  ...["looks", "dynamics"],
-];
+/** Names in `ArmOptions`, and the mode that `make` takes. */
+const kwargNames = "renderMode observation control reward endsOnSuccess split camera looks dynamics".split(
+  " ",
+);
 
 function maker(task: ArmTask): EnvMaker {
   return async (kwargs) => {

@@ -11,7 +11,7 @@ import { Rng } from "../src/core/rng.ts";
 import type { MakeVecOptions } from "../src/index.ts";
 import { make, makeVec, wrappers } from "../src/index.ts";
 import { makePlainLoop } from "./env/plain.ts";
-import { measureThreads } from "./env/threads.ts";
+import { measureThreads, type Scaling } from "./env/threads.ts";
 
 /** Something to time: one call takes `numEnvs` environment steps. */
 interface Case {
@@ -186,10 +186,12 @@ console.table(
     "heap B/call": row.heapBytesPerCall.toFixed(0),
   })),
 );
-const threads = values["no-threads"] === true ? {} : await measureThreads(rounds);
-if (values["no-threads"] !== true) {
-  console.log(`DriveTrack-v0, 64 rows, ${availableParallelism()} cores, load ${loadavg()[0].toFixed(1)}`);
-  const scale = (two: string, one: string) => threads[two].perSecond / threads[one].perSecond;
+
+async function printThreads(numEnvs: number): Promise<Record<string, Scaling>> {
+  const threads = await measureThreads(numEnvs, rounds);
+  console.log(
+    `DriveTrack-v0, ${numEnvs} rows, ${availableParallelism()} cores, load ${loadavg()[0].toFixed(1)}`,
+  );
   console.table(
     Object.entries(threads).map(([name, { perSecond, perCpuSecond }]) => ({
       mode: name,
@@ -197,10 +199,16 @@ if (values["no-threads"] !== true) {
       "frames/cpu s": Math.round(perCpuSecond),
     })),
   );
-  const ceiling = scale("2 free threads", "1 free thread");
+  const scale = (two: string, one: string) => (threads[two].perSecond / threads[one].perSecond).toFixed(2);
   console.log(
-    `two workers: ${scale("2 workers", "1 worker").toFixed(2)} times one; two free threads, which never wait: ${ceiling.toFixed(2)} times one`,
+    `two workers: ${scale("2 workers", "1 worker")} times one; two free threads, which never wait: ${scale("2 free threads", "1 free thread")} times one`,
   );
+  return threads;
+}
+
+const threads: Record<number, Record<string, Scaling>> = {};
+if (values["no-threads"] !== true) {
+  for (const numEnvs of [64, 128]) threads[numEnvs] = await printThreads(numEnvs);
 }
 if (values.json !== undefined)
   writeFileSync(values.json, `${JSON.stringify({ measured, threads }, undefined, 2)}\n`);

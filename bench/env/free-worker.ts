@@ -4,8 +4,13 @@ import { parentPort, workerData } from "node:worker_threads";
 import { Registry } from "../../src/env/registry.ts";
 import { builtinEnvs } from "../../src/sim/envs.ts";
 
-const { id, numEnvs, calls } = workerData as { id: string; numEnvs: number; calls: number };
-const env = await new Registry(builtinEnvs).makeVec(id, { numEnvs, mode: "sync", copy: false });
+const { id, numEnvs, calls, kwargs } = workerData as {
+  id: string;
+  numEnvs: number;
+  calls: number;
+  kwargs: Record<string, unknown>;
+};
+const env = await new Registry(builtinEnvs).makeVec(id, { numEnvs, mode: "sync", copy: false, ...kwargs });
 await env.reset({ seed: 0 });
 const actions = env.actionSpace.sample();
 

@@ -69,7 +69,11 @@ export function drawSegments(
 }
 
 /** Real frames `offset` steps after each window's present: uint8 [B, H, W, 3]. */
-function framesAt(frames: EpisodeFrames, segments: readonly Segment[], offset: number): NdArray<"uint8"> {
+export function framesAt(
+  frames: EpisodeFrames,
+  segments: readonly Segment[],
+  offset: number,
+): NdArray<"uint8"> {
   const shape = frames[0].shape.slice(1);
   const out = zeros("uint8", [segments.length, ...shape]);
   const size = out.data.length / segments.length;
@@ -201,7 +205,8 @@ export async function openLoopScores(options: {
   return scores;
 }
 
-function takeTimeRow(x: NdArray<"float32">, index: number): NdArray<"float32"> {
+/** Row `index` of the time axis of x [B, T, D]: [B, D], copied. */
+export function takeTimeRow(x: NdArray<"float32">, index: number): NdArray<"float32"> {
   const [batch, time, width] = x.shape;
   const out = zeros("float32", [batch, width]);
   for (let b = 0; b < batch; b++)
@@ -209,7 +214,8 @@ function takeTimeRow(x: NdArray<"float32">, index: number): NdArray<"float32"> {
   return out;
 }
 
-function encodeFrames(
+/** The model's state of single observations, each as if an episode began there. */
+export function encodeFrames(
   model: EncodedWorldModel,
   frame: NdArray<"uint8">,
   state: NdArray<"float32">,

@@ -2,10 +2,25 @@
 
 import { describe, expect, it } from "vitest";
 import { Rng } from "../../src/core/rng.ts";
-import { crashCalibration, type CrashCalibration } from "../../src/worldmodel/calibration.ts";
+import {
+  crashCalibration,
+  foresight,
+  type CrashCalibration,
+  type Foresight,
+} from "../../src/worldmodel/calibration.ts";
 import { bootstrapMean, openLoopScores, type HorizonScore } from "../../src/worldmodel/evaluate.ts";
+import { speedScores } from "../../src/worldmodel/speed.ts";
 import type { LatentWorldModel } from "../../src/worldmodel/latent-model.ts";
-import { EDGE, framesOf, lineModel, play, randomEpisodes, replayOf, type LineFaults } from "./line-world.ts";
+import {
+  EDGE,
+  framesOf,
+  lineModel,
+  play,
+  randomEpisodes,
+  replayOf,
+  standing,
+  type LineFaults,
+} from "./line-world.ts";
 
 /** Positions on whole pixels, so that a perfect model is perfect to the bit. */
 const episodes = [
@@ -128,6 +143,73 @@ describe("crash calibration", () => {
     expect((await of(lineModel({ edge: EDGE + 0.2 }), crashes))["4-8"].probability).toBe(1);
     expect((await of(delayed(2), crashes))["4-8"].probability).toBe(1);
     expect((await of(delayed(3), crashes))["4-8"].probability).toBe(0);
+  });
+});
+
+describe("foresight", () => {
+  const line = replayOf(randomEpisodes(80, 40, 9));
+  const of = (model: LatentWorldModel): Promise<Foresight> =>
+    foresight({ model, replay: line, horizons: [1, 5], windows: 200, rng: Rng.fromSeed(3) });
+
+  it("of a perfect model is without error, in its ends and in its rewards", async () => {
+    const { ends, rewards, within } = await of(lineModel());
+    expect(within).toBe(15);
+    expect(ends.calibrationError).toBe(0);
+    expect(ends.skill).toBe(1);
+    expect(ends.bins.map(({ observed }) => observed)).toEqual([0, 1]);
+    expect(rewards.map(({ horizon }) => horizon)).toEqual([1, 5]);
+    for (const { reliability } of rewards) expect(reliability.skill).toBeCloseTo(1, 6);
+  });
+
+  it("of one that never, or always, expects the end errs by how often it came, or did not", async () => {
+    const [{ ends: never }, { ends: always }] = [
+      await of(lineModel({ neverEnds: true })),
+      await of(lineModel({ alwaysEnds: true })),
+    ];
+    expect(never.calibrationError).toBeGreaterThan(0.2);
+    expect(never.calibrationError + always.calibrationError).toBeCloseTo(1, 12);
+  });
+
+  it("of a model that does not hear the actions has rewards that explain less", async () => {
+    const { rewards } = await of(lineModel({ ignoresActions: true }));
+    expect(rewards[1].reliability.skill).toBeLessThan(0.6);
+  });
+
+  it("names the lack of known futures", async () => {
+    const short = replayOf([play(0, [0, 0, 0])]);
+    const none = foresight({
+      model: lineModel(),
+      replay: short,
+      horizons: [1],
+      windows: 4,
+      rng: Rng.fromSeed(1),
+    });
+    await expect(none).rejects.toThrow(/INVALID_ARGUMENT.*known/);
+  });
+});
+
+describe("speed", () => {
+  it("counts the rows of every batch, and decoding takes its time", async () => {
+    const model = lineModel();
+    let decoded = 0;
+    const slow: LatentWorldModel = {
+      ...model,
+      decode: async (state) => {
+        decoded += state.x.shape[0];
+        const until = performance.now() + 2;
+        while (performance.now() < until);
+        return model.decode(state);
+      },
+    };
+    const start = standing(model, [0, 0.1, 0.2, 0.3]);
+    const scores = await speedScores(slow, start, { batches: [1, 4], seconds: 0 });
+    expect(scores.map(({ batch }) => batch)).toEqual([1, 4]);
+    for (const { batch, stepsPerSecond, decodedPerSecond, p95Ms } of scores) {
+      expect(decodedPerSecond).toBeLessThan(500 * batch);
+      expect(decodedPerSecond).toBeLessThan(stepsPerSecond);
+      expect(p95Ms).toBeGreaterThanOrEqual(2);
+    }
+    expect(decoded).toBe(21 * 5);
   });
 });
 

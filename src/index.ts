@@ -135,6 +135,13 @@ export { loadCausalFlowModel, saveCausalFlowModel } from "./worldmodel/causal-fl
 export { makeCausalFlowTrainer } from "./worldmodel/causal-flow-train.ts";
 export type { CausalFlowTrainer } from "./worldmodel/causal-flow-train.ts";
 export type { FlowTimes } from "./worldmodel/flow-times.ts";
+export { initLora, mergeLora, withLora } from "./nn/lora.ts";
+export type { LoraAdapter, LoraConfig } from "./nn/lora.ts";
+export { makeFineTuner } from "./worldmodel/fine-tune.ts";
+export type { FineTuner, FineTunerOptions, TuningMethod } from "./worldmodel/fine-tune.ts";
+export { openTunable } from "./worldmodel/fine-tune-kinds.ts";
+export type { TunableModel, TuningPhase } from "./worldmodel/fine-tune-kinds.ts";
+export { loadAdapted, saveAdapter } from "./worldmodel/lora-file.ts";
 export { makeRemoteWorldModel } from "./worldmodel/remote.ts";
 export type { Judge, Judgement, RemoteModelOptions, RemoteWorldModel } from "./worldmodel/remote.ts";
 export { checkFrameCount, cosmosDomains } from "./worldmodel/remote/chunks.ts";

@@ -4,10 +4,11 @@ import { tf, type Tensor } from "../engine/jit.ts";
 import { zeros, type NdArray } from "../core/ndarray.ts";
 import type { Rng } from "../core/rng.ts";
 
-/** Weight [in, out], bias [out]. */
+/** Weight [in, out], bias [out]; `adapter`: a change of rank r beside the weight, down [in, r] and up [r, out]. */
 export interface Linear<T> {
   readonly weight: T;
   readonly bias: T;
+  readonly adapter?: { readonly down: T; readonly up: T };
 }
 
 /** Gain [dim]. */
@@ -40,9 +41,13 @@ export function initLinear(rng: Rng, inputs: number, outputs: number, gain = 1):
 /** x [..., in] to [..., out]; leading axes are folded so that one matrix product does the work. */
 export function linear(p: Linear<Tensor>, x: Tensor): Tensor {
   const [inputs, outputs] = p.weight.shape;
-  if (x.rank === 2) return tf.add(tf.matMul(x as never, p.weight as never), p.bias);
-  const flat = tf.add(tf.matMul(tf.reshape(x, [-1, inputs]) as never, p.weight as never), p.bias);
-  return tf.reshape(flat, [...x.shape.slice(0, -1), outputs]);
+  const flat = x.rank === 2 ? x : tf.reshape(x, [-1, inputs]);
+  const out = tf.add(tf.matMul(flat as never, p.weight as never), p.bias);
+  const { adapter } = p;
+  const adapted = adapter
+    ? tf.add(out, tf.matMul(tf.matMul(flat as never, adapter.down as never), adapter.up as never))
+    : out;
+  return x.rank === 2 ? adapted : tf.reshape(adapted, [...x.shape.slice(0, -1), outputs]);
 }
 
 /** Unit gain. */

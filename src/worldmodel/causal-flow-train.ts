@@ -183,7 +183,12 @@ function drawJumps(batch: number, rng: Rng): { jumpTimes: Floats; jumpSteps: Flo
   return { jumpTimes, jumpSteps };
 }
 
-function flowBatch(batch: LatentBatch, options: CausalFlowTrainerOptions, rng: Rng): FlowBatch<Floats> {
+/** A replay batch as the loss takes it. */
+export function flowBatch(
+  batch: LatentBatch,
+  options: Pick<CausalFlowTrainerOptions, "config" | "normalizers" | "contextNoise" | "times">,
+  rng: Rng,
+): FlowBatch<Floats> {
   const { config, normalizers, contextNoise, times } = options;
   const frames = config.contextLength;
   const { latent } = batch.observations;

@@ -59,7 +59,7 @@ function drawContextNoise(
 }
 
 /** A replay batch as the loss takes it. */
-function windowBatch(
+export function windowBatch(
   batch: LatentBatch,
   config: DenoiserConfig,
   options: { normalizers: Normalizers; contextNoise: number; rng: Rng },

@@ -197,6 +197,8 @@ export type {
   StepEvent,
 } from "./agents/agent.ts";
 export { withNormalizedActions } from "./agents/actions.ts";
+export { withArmControl } from "./agents/arm.ts";
+export type { ArmControlOptions, ArmEvent, ArmHome, ArmLimits, ArmWatch } from "./agents/arm.ts";
 export { readCamera } from "./agents/driving/camera.ts";
 export { makeFusion } from "./agents/driving/fusion.ts";
 export type { FusedState, Fusion, FusionOptions, Reading } from "./agents/driving/fusion.ts";

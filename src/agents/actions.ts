@@ -92,25 +92,29 @@ class NormalizedActionEnv<O> implements VectorEnv<O, NdArray<"float32">> {
   }
 
   private denormalize(actions: NdArray<"float32">, mask: NdArray<"bool"> | undefined): void {
-    const { low, high, names, kind } = this.meaning;
+    const { names, kind } = this.meaning;
     const width = names.length;
     const base = kind === "delta" ? this.options.positionsOf?.(this.observations as O).data : undefined;
     for (let i = 0; i < this.physical.data.length; i++) {
-      const [row, column] = [Math.floor(i / width), i % width];
-      if (mask?.data[row] === 0) continue;
-      const value = actions.data[i];
-      if (!Number.isFinite(value)) {
-        fail({
-          code: "NOT_FINITE",
-          what: `action "${names[column]}" of row ${row} is not finite`,
-          got: String(value),
-          fix: "look for NaN in the policy's input",
-        });
-      }
-      const share = (Math.min(1, Math.max(-1, value)) + 1) / 2;
-      this.physical.data[i] = low[column] + share * (high[column] - low[column]) + Number(base?.[i] ?? 0);
+      const column = i % width;
+      if (mask?.data[Math.floor(i / width)] === 0) continue;
+      this.physical.data[i] = physicalOf(actions.data[i], column, this.meaning) + Number(base?.[i] ?? 0);
     }
   }
+}
+
+/** One number of a policy's action, clipped to [-1, 1], in physical units. @throws NOT_FINITE */
+export function physicalOf(value: number, column: number, { names, low, high }: ActionMeaning): number {
+  if (!Number.isFinite(value)) {
+    fail({
+      code: "NOT_FINITE",
+      what: `action "${names[column]}" is not finite`,
+      got: String(value),
+      fix: "look for NaN in the policy's input",
+    });
+  }
+  const share = (Math.min(1, Math.max(-1, value)) + 1) / 2;
+  return low[column] + share * (high[column] - low[column]);
 }
 
 function checkMeaning<O>(meaning: ActionMeaning, options: NormalizedOptions<O>): void {

@@ -5,8 +5,10 @@ import { ReverieError } from "../core/errors.ts";
 import type { CompareFlags } from "./compare.ts";
 import type { DashboardFlags } from "./dashboard.ts";
 import type { ReplayOptions } from "./data-replay.ts";
+import type { FinetuneFlags } from "./finetune.ts";
 import type { ConvertOptions } from "./data.ts";
 import type { RunFlags } from "./run.ts";
+import type { WorkerFlags } from "./worker.ts";
 
 /** Exit codes, documented in docs/experiments.md. */
 export const exitCodes = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -58,6 +60,22 @@ function addDashboard(program: Command): void {
     );
 }
 
+const workersOption = [
+  "--workers <url>",
+  "share the work with `reverie worker <url>` on any machine (nats://host:4222)",
+] as const;
+
+function addWorker(program: Command): void {
+  program
+    .command("worker")
+    .description("work for runs that are launched with --workers and the same URL, until Ctrl-C")
+    .argument("<url>", "server, as in nats://host:4222 or tls://host:4222; a token goes before the host")
+    .option("--idle-seconds <n>", "leave after so long without work", integer)
+    .option("--folder <folder>", "where runs in hand are kept (default: a temporary folder)")
+    .option("--snapshot-seconds <n>", "time between snapshots of an unfinished run (default: 60)", integer)
+    .action(async (url: string, flags: WorkerFlags) => (await import("./worker.ts")).worker(url, flags));
+}
+
 function addRuns(program: Command): void {
   program
     .command("run")
@@ -68,6 +86,7 @@ function addRuns(program: Command): void {
     .option("--seed <n>", "same as seed=n", integer)
     .option("--dashboard [port]", "show the run on a page while it lasts (port 7788)", portOf)
     .option("--check-reads", "fail at the end when nothing has read some field of the config")
+    .option(...workersOption)
     .action(async (yaml: string, overrides: string[], options: Omit<RunFlags, "dashboard"> & Shown) =>
       (await import("./run.ts")).run(yaml, overrides, { ...options, dashboard: portShown(options) }),
     );
@@ -76,8 +95,9 @@ function addRuns(program: Command): void {
     .description("go on with a run that was stopped or killed")
     .argument("<run>", "folder of the run")
     .option("--dashboard [port]", "show the run on a page while it lasts (port 7788)", portOf)
-    .action(async (path: string, options: Shown) =>
-      (await import("./run.ts")).resume(path, { dashboard: portShown(options) }),
+    .option(...workersOption)
+    .action(async (path: string, options: Shown & { workers?: string }) =>
+      (await import("./run.ts")).resume(path, { ...options, dashboard: portShown(options) }),
     );
   program
     .command("evaluate")
@@ -210,6 +230,30 @@ function addDataConvert(data: Command): void {
     );
 }
 
+function addFinetune(program: Command): void {
+  program
+    .command("finetune")
+    .description(
+      "train a saved world model further on other episodes; a killed run goes on with `reverie resume`",
+    )
+    .argument("[overrides...]", "fields to change, as in training.batchSize=16")
+    .requiredOption("--base <file>", "world model to begin with (latent or causal flow)")
+    .requiredOption("--tokenizer <file>", "the tokenizer that it was trained with")
+    .requiredOption("--data <folder>", "new episodes, or a LeRobotDataset")
+    .option("--validation <folder>", "episodes for validation (default: the data's last tenth)")
+    .option("--old <folder>", "episodes of the old domain: what is forgotten is measured on them")
+    .addOption(new Option("--method <how>", "what is trained").choices(["full", "lora"]).default("lora"))
+    .option("--rank <n>", "rank of the adapter", integer, 8)
+    .option("--alpha <x>", "strength of the adapter (default: twice its rank)", number)
+    .option("--epochs <n>", "passes over the data", integer, 4)
+    .option("--learning-rate <x>", "peak (default: 0.002 for adapters, 0.0005 for all weights)", number)
+    .option("--run-dir <folder>", "folder of the run (default: runs/finetune-<seed>-<time>)")
+    .option("--seed <n>", "seed of everything random", integer)
+    .action(async (overrides: string[], flags: FinetuneFlags) =>
+      (await import("./finetune.ts")).finetune(flags, overrides),
+    );
+}
+
 function addOthers(program: Command): void {
   program
     .command("play")
@@ -232,10 +276,12 @@ function buildProgram(): Command {
     .showHelpAfterError("(see reverie --help)")
     .exitOverride();
   addRuns(program);
+  addWorker(program);
   addRecords(program);
   addReproduce(program);
   addConfig(program);
   addData(program);
+  addFinetune(program);
   addDashboard(program);
   addOthers(program);
   return program;

@@ -9,6 +9,8 @@ export interface RunFlags {
   readonly checkReads?: boolean;
   /** Port of a page that shows the run while it lasts. */
   readonly dashboard?: number;
+  /** Server over which machines share the work. */
+  readonly workers?: string;
 }
 
 /** Start a new run, or a sweep. */
@@ -18,8 +20,12 @@ export async function run(yaml: string, overrides: readonly string[], options: R
 }
 
 /** Go on with a stopped run, or a sweep. */
-export async function resume(path: string, options: Pick<RunFlags, "dashboard"> = {}): Promise<void> {
-  await resumeConfig(path, { onStart: await shownFrom(options.dashboard) });
+export async function resume(
+  path: string,
+  options: Pick<RunFlags, "dashboard" | "workers"> = {},
+): Promise<void> {
+  const { dashboard, workers } = options;
+  await resumeConfig(path, { workers, onStart: await shownFrom(dashboard) });
 }
 
 /** Opens the dashboard when the first run begins; nothing without a port. */

@@ -10,6 +10,7 @@ import { kindOf, readConfig } from "./config-source.ts";
 import { digestOf, resultParts } from "./digest.ts";
 import type { EvaluateOptions, Experiment, Experiments } from "./experiment.ts";
 import { isStorageFull } from "../core/storage.ts";
+import type { Hub } from "./machines/hub.ts";
 import type { MetricLine } from "./metrics.ts";
 import { openMetrics } from "./metrics.ts";
 import { mlflowSettings, openMlflow } from "./mlflow.ts";
@@ -43,6 +44,8 @@ export interface RunOptions {
   readonly checkReads?: boolean;
   /** What is run instead of the registry's experiments. */
   readonly experiments?: Experiments;
+  /** Where machines share the work (a sweep's runs, a run's actors): a server's URL, or a hub; nobody shares it unless given. */
+  readonly workers?: string | Hub;
 }
 
 /** A finished run. */
@@ -52,7 +55,8 @@ export interface RunResult {
   readonly tables: readonly ResultTable[];
 }
 
-async function allExperiments(options: Pick<RunOptions, "experiments">): Promise<Experiments> {
+/** The experiments that the options name, or the registry's. */
+export async function allExperiments(options: Pick<RunOptions, "experiments">): Promise<Experiments> {
   return options.experiments ?? (await import("./registry.ts")).experiments;
 }
 

@@ -8,6 +8,7 @@ import { writeAtomicallySync } from "../core/storage.ts";
 import type { Comparison } from "./compare.ts";
 import { entryName } from "./compare-tables.ts";
 import { compareFolders } from "./comparing.ts";
+import type { SpreadOptions } from "./machines/launch.ts";
 import { defaultRunPath, readJson, readState } from "./run-dir.ts";
 import type { RunOptions, RunResult } from "./runner.ts";
 import { checkConfig, openRun, resumeExperiment, runExperiment } from "./runner.ts";
@@ -143,10 +144,44 @@ const stopping = new Set(["INTERRUPTED", "STORAGE_FULL", "RUN_BUSY"]);
 
 async function goThrough(folder: string, options: RunOptions): Promise<SweepResult> {
   const output = options.output ?? process.stdout;
-  let record = readSweep(folder) as SweepRecord;
+  const record = readSweep(folder) as SweepRecord;
   output.write(`sweep folder: ${folder} (${record.children.length} runs)\n`);
   // The seed is in base.yaml already, or the sweep's own.
   const { seed: _seed, ...own } = options;
+  const { workers } = options;
+  const after =
+    workers === undefined
+      ? await oneByOne(folder, record, own)
+      : await spread(folder, record, { ...own, workers });
+  return finish(folder, after, options);
+}
+
+function withFailed(folder: string, record: SweepRecord, name: string, message: string): SweepRecord {
+  const changed = { ...record, failed: { ...record.failed, [name]: message } };
+  writeSweep(folder, changed);
+  return changed;
+}
+
+/** All runs that are still to do, on other machines. */
+async function spread(folder: string, record: SweepRecord, options: SpreadOptions): Promise<SweepRecord> {
+  const { spreadRuns } = await import("./machines/launch.ts");
+  let present = record;
+  const todo: string[] = [];
+  for (const { name } of record.children) {
+    const path = join(folder, name);
+    const begun = existsSync(join(path, "config.yaml"));
+    if (!(name in record.failed) && !(begun && (await isFinished(path, options)))) todo.push(name);
+  }
+  const onFailed = (name: string, message: string): void => {
+    present = withFailed(folder, present, name, message);
+  };
+  await spreadRuns({ folder, children: record.children, todo, onFailed }, options);
+  return present;
+}
+
+async function oneByOne(folder: string, begun: SweepRecord, own: RunOptions): Promise<SweepRecord> {
+  const output = own.output ?? process.stdout;
+  let record = begun;
   for (const [i, child] of record.children.entries()) {
     if (child.name in record.failed) continue;
     output.write(`\n=== run ${i + 1} of ${record.children.length}: ${child.name}\n`);
@@ -155,12 +190,11 @@ async function goThrough(folder: string, options: RunOptions): Promise<SweepResu
     } catch (error) {
       const known = error instanceof ReverieError && !stopping.has(error.code);
       if (!known) throw sweepError(error, folder);
-      record = { ...record, failed: { ...record.failed, [child.name]: error.message } };
-      writeSweep(folder, record);
+      record = withFailed(folder, record, child.name, error.message);
       output.write(`failed: ${error.message}\n`);
     }
   }
-  return finish(folder, record, options);
+  return record;
 }
 
 /** What stops one run stops the sweep; it goes on from its own folder. */

@@ -34,7 +34,7 @@ export interface Queue {
    * @throws TOO_LARGE; what `signal` gives as its reason
    */
   put(id: string, data: Uint8Array, signal?: AbortSignal): Promise<boolean>;
-  /** The next item; undefined when there is none within `waitMs`, which is at least 1000. */
+  /** The next item; undefined when there is none within `waitMs` (at least 1000), or when the queue was forgotten. */
   take(waitMs: number): Promise<Delivery | undefined>;
 }
 
@@ -45,6 +45,7 @@ export interface Records {
   /** @returns false when the key has another value already, which stays */
   create(key: string, value: Uint8Array): Promise<boolean>;
   remove(key: string): Promise<void>;
+  keys(): Promise<string[]>;
   /** All values and then each change, deletions left out; values that were overtaken may be missed. Ends with `signal`. */
   watch(signal: AbortSignal): AsyncIterable<readonly [key: string, value: Uint8Array]>;
 }

@@ -147,6 +147,10 @@ class MemoryRecords implements Records {
     this.#values.delete(key);
   }
 
+  async keys(): Promise<string[]> {
+    return [...this.#values.keys()];
+  }
+
   async *watch(signal: AbortSignal): AsyncIterable<readonly [string, Uint8Array]> {
     let seen = 0;
     while (!signal.aborted) {

@@ -106,10 +106,10 @@ class NatsQueue implements Queue {
     try {
       const message = await this.#consumer.next({ expires: Math.max(1000, waitMs) });
       return message === null ? undefined : deliveryOf(message, this.#flush);
-    } catch (error) {
-      if (isMissing(error)) throw error;
-      await steadily("the queue", () => this.#consumer.info());
-      await sleep(Math.max(0, Math.min(200, until - performance.now())));
+    } catch {
+      const there = await steadily("the queue", () => orMissing(this.#consumer.info()));
+      const left = until - performance.now();
+      if (left > 0) await sleep(there === undefined ? left : Math.min(200, left));
       return undefined;
     }
   }
@@ -145,6 +145,14 @@ class NatsRecords implements Records {
 
   async remove(key: string): Promise<void> {
     await steadily(`record ${key}`, () => this.#bucket.delete(key));
+  }
+
+  async keys(): Promise<string[]> {
+    return steadily("records", async () => {
+      const keys: string[] = [];
+      for await (const key of await this.#bucket.keys()) keys.push(key);
+      return keys;
+    });
   }
 
   async *watch(signal: AbortSignal): AsyncIterable<readonly [string, Uint8Array]> {

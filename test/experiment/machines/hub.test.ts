@@ -124,8 +124,9 @@ function conforms(open: () => Promise<Hub>): void {
     expect(text(await records.get("a"))).toBe("1");
     await records.set("a", bytes("3"));
     expect(text(await records.get("a"))).toBe("3");
+    expect(await records.keys()).toEqual(["a"]);
     await records.remove("a");
-    expect(await records.get("a")).toBeUndefined();
+    expect([await records.get("a"), await records.keys()]).toEqual([undefined, []]);
   });
 
   it("shows a watcher what is there and what changes, until it is stopped", async () => {

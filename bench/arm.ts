@@ -10,21 +10,9 @@ import { scenarioPools } from "../src/sim/arm/scenario.ts";
 import type { ArmTask } from "../src/sim/arm/scenario.ts";
 import { makeRaycaster } from "../src/sim/raycaster/raycaster.ts";
 import { armLikeScene } from "./arm/scene.ts";
+import { bestOf } from "./best-of.ts";
 
-const repeats = 5;
 const stepSeconds = 0.1;
-
-/** Best of a few runs, in microseconds of processor time per item: other programs disturb it least. */
-function bestOf(run: () => void, count: number): number {
-  let best = Infinity;
-  for (let i = 0; i < repeats; i++) {
-    const from = process.cpuUsage();
-    run();
-    const spent = process.cpuUsage(from);
-    best = Math.min(best, (spent.user + spent.system) / count);
-  }
-  return best;
-}
 
 function picturesPerSecond(): Record<string, number> {
   const { scene, camera } = armLikeScene();
@@ -38,7 +26,7 @@ function picturesPerSecond(): Record<string, number> {
     const draw = (): void => {
       for (let i = 0; i < 120; i++) caster.render(scene, camera);
     };
-    rows[`pictures/s ${name}`] = Math.round(1e6 / bestOf(draw, 120));
+    rows[`pictures/s ${name}`] = Math.round(1e6 / bestOf(draw, { count: 120 }));
   }
   return rows;
 }
@@ -64,10 +52,13 @@ async function speedOf(
     env.reset({ seed: 1 });
     for (const action of actions) env.step(action);
   };
-  const micros = bestOf(replay, actions.length);
-  const resets = bestOf(() => {
-    for (let i = 0; i < 40; i++) env.reset();
-  }, 40);
+  const micros = bestOf(replay, { count: actions.length });
+  const resets = bestOf(
+    () => {
+      for (let i = 0; i < 40; i++) env.reset();
+    },
+    { count: 40 },
+  );
   env.close();
   return {
     task,

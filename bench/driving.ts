@@ -9,6 +9,7 @@ import { makeBehaviour } from "../src/sim/driving/drivers.ts";
 import { makeDriveTrackVec } from "../src/sim/driving/track-env.ts";
 import { makeDriveTrafficVec } from "../src/sim/driving/traffic-env.ts";
 import type { DrivingVecEnv } from "../src/sim/driving/vec-env.ts";
+import { bestOf } from "./best-of.ts";
 
 /** One line of the table. */
 interface Row {
@@ -25,7 +26,6 @@ interface Row {
 }
 
 const frames = 12_000;
-const repeats = 4;
 
 function makers(numEnvs: number): readonly DrivingVecEnv[] {
   return [makeDriveTrackVec({ numEnvs, trackSeeds: [0, 1, 2, 3] }), makeDriveTrafficVec({ numEnvs })];
@@ -55,18 +55,6 @@ function stepAndReset(env: DrivingVecEnv, actions: NdArray<"float32">, mask: NdA
   if (any !== 0) env.resetSync({ mask });
 }
 
-/** Best of a few runs, in microseconds of processor time per frame: other programs disturb it least. */
-function bestOf(run: () => void, count: number): number {
-  let best = Infinity;
-  for (let i = 0; i < repeats; i++) {
-    const from = process.cpuUsage();
-    run();
-    const spent = process.cpuUsage(from);
-    best = Math.min(best, (spent.user + spent.system) / count);
-  }
-  return best;
-}
-
 function measure(env: DrivingVecEnv): Row {
   const steps = Math.ceil(frames / env.numEnvs);
   const actions = recordActions(env, steps);
@@ -75,8 +63,11 @@ function measure(env: DrivingVecEnv): Row {
     env.resetSync({ seed: 0 });
     for (const action of actions) stepAndReset(env, action, mask);
   };
-  const microsecondsPerFrame = bestOf(drive, steps * env.numEnvs);
-  const dynamicsMicroseconds = bestOf(() => driveUnseen(env, actions), steps * env.numEnvs);
+  const microsecondsPerFrame = bestOf(drive, { count: steps * env.numEnvs, repeats: 4 });
+  const dynamicsMicroseconds = bestOf(() => driveUnseen(env, actions), {
+    count: steps * env.numEnvs,
+    repeats: 4,
+  });
   return {
     env: env.world.id,
     numEnvs: env.numEnvs,

@@ -6,8 +6,8 @@ import { describe } from "./inference.ts";
 import { withLimits } from "./limits.ts";
 import { EnvConnection, type EnvContext, type EnvSession } from "./server/env-connection.ts";
 import { type AnyVectorEnv, type EnvHost, localEnvHost, workerEnvHost } from "./server/env-host.ts";
-import { type Listener, type ListenerOptions, openListener } from "./server/listener.ts";
-import { stopOnSignals } from "./server/signals.ts";
+import { type ListenerOptions, openListener } from "./server/listener.ts";
+import { runSessionServer, type SessionServer } from "./server/session-server.ts";
 import type { ModuleFactory } from "./server/worker-body.ts";
 import { SessionTable } from "./session.ts";
 import type { OpenRequest } from "./wire/env-messages.ts";
@@ -34,17 +34,9 @@ export interface EnvServerOptions extends ListenerOptions {
   readonly handleSignals?: boolean;
 }
 
-/** A running env server. */
-export interface EnvServer {
-  readonly url: string;
-  readonly port: number;
-  readonly listener: Listener;
-  /** Finish the steps under way, say goodbye, close every environment. */
-  drain(): Promise<void>;
-  close(): Promise<void>;
-}
+/** A running env server; draining finishes the steps under way and closes every environment. */
+export type EnvServer = SessionServer;
 
-const sweepMs = 5000;
 const defaultMaxSessions = 64;
 
 /**
@@ -55,22 +47,7 @@ const defaultMaxSessions = 64;
 export async function openEnvServer(options: EnvServerOptions): Promise<EnvServer> {
   const context = makeContext(options);
   const listener = await openListener((peer) => new EnvConnection(peer, context), options);
-  const sweeper = setInterval(() => context.sessions.sweep(), sweepMs).unref();
-  const stop = async (ending: Promise<void>): Promise<void> => {
-    forget();
-    await ending;
-    clearInterval(sweeper);
-    context.sessions.clear();
-  };
-  const server: EnvServer = {
-    url: listener.url,
-    port: listener.port,
-    listener,
-    drain: () => stop(listener.drain()),
-    close: () => stop(listener.close()),
-  };
-  const forget = options.handleSignals === true ? stopOnSignals(() => server.drain()) : () => undefined;
-  return server;
+  return runSessionServer(listener, context.sessions, options);
 }
 
 function makeContext(options: EnvServerOptions): EnvContext {

@@ -5,10 +5,10 @@ import type { WireMap } from "./codec.ts";
 import type { Inference } from "./inference.ts";
 import { withLimits } from "./limits.ts";
 import { FairBatcher } from "./server/batcher.ts";
-import { type Listener, type ListenerOptions, openListener } from "./server/listener.ts";
+import { type ListenerOptions, openListener } from "./server/listener.ts";
 import type { Peer } from "./server/peer.ts";
 import { PolicyConnection, type PolicyContext, type PolicySession } from "./server/policy-connection.ts";
-import { stopOnSignals } from "./server/signals.ts";
+import { runSessionServer, type SessionServer } from "./server/session-server.ts";
 import { SessionTable } from "./session.ts";
 
 /** Options of a policy server, besides those of every listener. */
@@ -33,16 +33,7 @@ export interface PolicyServerOptions extends ListenerOptions {
 }
 
 /** A running policy server. */
-export interface PolicyServer {
-  readonly url: string;
-  readonly port: number;
-  readonly listener: Listener;
-  /** Finish what is under way, say goodbye, stop. */
-  drain(): Promise<void>;
-  close(): Promise<void>;
-}
-
-const sweepMs = 5000;
+export type PolicyServer = SessionServer;
 
 /**
  * Serve a policy to robots.
@@ -58,23 +49,8 @@ export async function openPolicyServer(options: PolicyServerOptions): Promise<Po
     ...options,
     health: () => inference.health() ?? options.health?.(),
   });
-  const sweeper = setInterval(() => context.sessions.sweep(), sweepMs).unref();
-  const stop = async (ending: Promise<void>): Promise<void> => {
-    forget();
-    await ending;
-    clearInterval(sweeper);
-    context.sessions.clear();
-    await inference.close();
-  };
-  const server: PolicyServer = {
-    url: listener.url,
-    port: listener.port,
-    listener,
-    drain: () => stop(listener.drain()),
-    close: () => stop(listener.close()),
-  };
-  const forget = options.handleSignals === true ? stopOnSignals(() => server.drain()) : () => undefined;
-  return server;
+  const { handleSignals } = options;
+  return runSessionServer(listener, context.sessions, { handleSignals, afterwards: () => inference.close() });
 }
 
 function makeContext(options: PolicyServerOptions): PolicyContext {

@@ -32,7 +32,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   transfer: layer("core engine nn data", "tokenizer worldmodel"),
   agents: layer("core data", "env policy reason"),
   bridge: layer("core data", "env policy"),
-  experiment: layer("core data", "", ["registry.ts", "runner.ts", "training-loop.ts", "loop/", "driving/", "arm/"]),
+  experiment: layer("core data", "", ["registry.ts", "runner.ts", "training-loop.ts", "loop/", "driving/", "finetune/", "arm/"]),
   dashboard: layer("core data experiment", "env"),
   cli: layer("", "", [""]),
   ".": layer("", "", [""]),

@@ -1,0 +1,31 @@
+/**
+ * @file Fine-tuning and text to video, trained and measured on driving data.
+ *
+ * `npm run bench:video2world -- base`: the pretrained tokenizer and world model that the others begin with.
+ * `… -- domains`: episodes to tune it on, and an untrained model to compare with; then `reverie finetune` as docs/worldmodel.md has it.
+ * Common: `--folder DIR --frames N --steps N`.
+ */
+
+import { parseArgs } from "node:util";
+import { unknownName } from "../src/core/errors.ts";
+import { ensureBase, recordDomains, saveScratch } from "./video2world/base.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    folder: { type: "string", default: "runs/video2world" },
+    frames: { type: "string", default: "16000" },
+    steps: { type: "string", default: "600" },
+  },
+});
+
+const commands: Readonly<Record<string, () => Promise<void>>> = {
+  base: () => ensureBase(values.folder, { frames: Number(values.frames), steps: Number(values.steps) }),
+  async domains() {
+    await recordDomains(values.folder, Number(values.frames) / 4);
+    await saveScratch(values.folder);
+  },
+};
+const [what = "base"] = positionals;
+if (!(what in commands)) throw unknownName("measurement", what, Object.keys(commands));
+await commands[what]();

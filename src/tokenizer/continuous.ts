@@ -123,16 +123,32 @@ export interface LatentNormalizer {
 
 type Weights = ContinuousParams<NdArray>;
 
+/** A tokenizer's weights and statistics inside a trace. */
+export interface TracedTokenizer {
+  readonly params: ContinuousParams<Tensor>;
+  readonly mean: Tensor;
+  readonly scale: Tensor;
+}
+
+/** Inside a trace: frames uint8 [B, H, W, 3] to standardized latents float32 [B, tokens · channels]. */
+export function encodeTraced(
+  { params, mean, scale }: TracedTokenizer,
+  frames: Tensor,
+  config: ContinuousConfig,
+): Tensor {
+  const latents = encodePatches(params, framePatches(frames, config.patch), config);
+  const flat = tf.reshape(latents, [frames.shape[0], tokensOf(config) * config.channels]);
+  return tf.div(tf.sub(flat, mean), scale);
+}
+
 function compileCoder(config: ContinuousConfig) {
   const tokens = tokensOf(config);
-  type In = { params: ContinuousParams<Tensor>; mean: Tensor; scale: Tensor };
+  type In = TracedTokenizer;
   return {
     encode: jit(
-      ({ params, mean, scale, frames }: In & { frames: Tensor }) => {
-        const latents = encodePatches(params, framePatches(frames, config.patch), config);
-        const flat = tf.reshape(latents, [frames.shape[0], tokens * config.channels]);
-        return { latents: tf.div(tf.sub(flat, mean), scale) };
-      },
+      ({ frames, ...tokenizer }: In & { frames: Tensor }) => ({
+        latents: encodeTraced(tokenizer, frames, config),
+      }),
       { name: "tokenizer.encode" },
     ),
     decode: jit(
@@ -219,8 +235,16 @@ export function saveContinuousTokenizer(
   return saveCheckpoint(path, { params, normalizer }, { kind: "continuous-tokenizer", config });
 }
 
+/** What a tokenizer is made of. */
+export type ContinuousParts = Parameters<typeof makeContinuousTokenizer>[0];
+
 /** Read a tokenizer. @throws CORRUPT_FILE, CHECKPOINT_MISMATCH */
 export function loadContinuousTokenizer(path: string, rng: Rng): Tokenizer {
+  return makeContinuousTokenizer(loadContinuousParts(path, rng));
+}
+
+/** Read what a tokenizer is made of. @throws CORRUPT_FILE, CHECKPOINT_MISMATCH */
+export function loadContinuousParts(path: string, rng: Rng): ContinuousParts {
   const { tensors, meta, hash } = loadCheckpoint(path);
   if (meta.kind !== "continuous-tokenizer") {
     fail({
@@ -237,5 +261,5 @@ export function loadContinuousTokenizer(path: string, rng: Rng): Tokenizer {
     params: initContinuous(rng, config),
     normalizer: { mean: zeros("float32", [width]), scale: zeros("float32", []) },
   };
-  return makeContinuousTokenizer({ config, hash, ...restoreParams(like, tensors, path) });
+  return { config, hash, ...restoreParams(like, tensors, path) };
 }

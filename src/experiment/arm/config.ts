@@ -16,6 +16,7 @@ const collect = section({
   lapseRate: range(0, 0.1).describe(
     "Range of their chance per step of eight random actions, drawn per episode",
   ),
+  mistakenShare: fraction(0.3).describe("Share of demonstrations that take another place for the goal"),
   stressAimlessShare: fraction(0.5).describe(
     "Share of the worst demonstrators that wander about; the others take another place for the goal",
   ),

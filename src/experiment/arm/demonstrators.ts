@@ -34,7 +34,7 @@ export const expert: Demonstrator = (env) => {
 };
 
 /** Somewhere on the table, for those who mistake it for the goal; m. */
-const mistaken = { x: [0.36, 0.68], y: [-0.24, 0.24], heightM: 0.025 } as const;
+const anywhere = { x: [0.36, 0.68], y: [-0.24, 0.24], heightM: 0.025 } as const;
 
 /** The behaviour of one episode as the config wants it. */
 export function demonstratorOf(
@@ -45,9 +45,10 @@ export function demonstratorOf(
   return (env, rng) => {
     const noise = rng.uniform(...collect.noise);
     const lapseRate = rng.uniform(...collect.lapseRate);
-    const goal = [rng.uniform(...mistaken.x), rng.uniform(...mistaken.y), mistaken.heightM] as const;
+    const goal = [rng.uniform(...anywhere.x), rng.uniform(...anywhere.y), anywhere.heightM] as const;
     if (stress && rng.random() < collect.stressAimlessShare) return wander(actionSize);
-    const skilled = makeArmExpert(env, { noise, lapseRate, ...(stress ? { goal } : {}) });
+    const mistaken = stress || rng.random() < collect.mistakenShare;
+    const skilled = makeArmExpert(env, { noise, lapseRate, ...(mistaken ? { goal } : {}) });
     return (random) => skilled.act(random).data;
   };
 }

@@ -1,7 +1,7 @@
 /** @file The files of a seed with small random networks: nothing is learned in them. */
 
 import { join } from "node:path";
-import { float32, zeros } from "../../../src/core/ndarray.ts";
+import { float32 } from "../../../src/core/ndarray.ts";
 import type { Rng } from "../../../src/core/rng.ts";
 import { Rng as Generator } from "../../../src/core/rng.ts";
 import { armActions } from "../../../src/experiment/arm/task.ts";
@@ -33,8 +33,15 @@ const config: DenoiserConfig = {
 /** Write tokenizer, world model and the policy "imagined" into a seed's folder. */
 export function saveToySeed(folder: string, rng: Rng): void {
   const architecture = {
-    ...{ size: 64, patch: 16, dim: 16, heads: 2, encoderBlocks: 1, decoderBlocks: 1 },
-    ...{ channels: toySizes.channels, latentNoise: 0, rarityWeight: 0 },
+    size: 64,
+    patch: 16,
+    dim: 16,
+    heads: 2,
+    encoderBlocks: 1,
+    decoderBlocks: 1,
+    channels: toySizes.channels,
+    latentNoise: 0,
+    rarityWeight: 0,
   };
   const width = toySizes.tokens * toySizes.channels;
   saveContinuousTokenizer(join(folder, "tokenizer.safetensors"), {
@@ -53,12 +60,18 @@ export function saveToySeed(folder: string, rng: Rng): void {
   );
   const policy: ActorCriticConfig = {
     observationSize: 2 * width + toySizes.stateSize + toySizes.actionSize,
-    ...{ actionSize: toySizes.actionSize, hidden: [32], initialLogStd: -1, valueScale: 1 },
+    actionSize: toySizes.actionSize,
+    hidden: [32],
+    initialLogStd: -1,
+    valueScale: 1,
   };
   const { actor, ...rest } = initActorCritic(rng, policy);
   const names = Object.keys(actor);
   const { weight, bias } = actor[names[names.length - 1]];
-  const loud = { weight: { ...weight, data: Float32Array.from(weight.data, (x) => 100 * Number(x)) }, bias };
+  const loud = {
+    weight: { ...weight, data: Float32Array.from(weight.data as Float32Array, (x) => 100 * x) },
+    bias,
+  };
   saveCheckpoint(
     join(folder, "policies", "imagined.safetensors"),
     { ...rest, actor: { ...actor, [names[names.length - 1]]: loud } },
@@ -74,5 +87,5 @@ export function loadSeedPolicy(folder: string) {
   const { tensors, meta } = loadCheckpoint(path);
   const sizes = meta.config as ActorCriticConfig;
   const params = restoreParams(initActorCritic(Generator.fromSeed(0), sizes), tensors, path);
-  return { model, policy: makeActorCritic(sizes, params), begins: zeros("bool", [1]) };
+  return { model, policy: makeActorCritic(sizes, params) };
 }

@@ -10,7 +10,7 @@ import { kindOf, readConfig } from "./config-source.ts";
 import { digestOf, resultParts } from "./digest.ts";
 import type { EvaluateOptions, Experiment, Experiments } from "./experiment.ts";
 import { isStorageFull } from "../core/storage.ts";
-import type { Hub } from "./machines/hub.ts";
+import type { Workers } from "./machines/open-hub.ts";
 import type { MetricLine } from "./metrics.ts";
 import { openMetrics } from "./metrics.ts";
 import { mlflowSettings, openMlflow } from "./mlflow.ts";
@@ -44,8 +44,8 @@ export interface RunOptions {
   readonly checkReads?: boolean;
   /** What is run instead of the registry's experiments. */
   readonly experiments?: Experiments;
-  /** Where machines share the work (a sweep's runs, a run's actors): a server's URL, or a hub; nobody shares it unless given. */
-  readonly workers?: string | Hub;
+  /** Where machines share the work: a sweep's runs, a run's actors. Nobody shares it unless given. */
+  readonly workers?: Workers;
 }
 
 /** A finished run. */
@@ -135,6 +135,17 @@ export async function openRun(
   return { path: resolve(path), ...(await loadRun(join(path, "config.yaml"), [], options)) };
 }
 
+/** @throws NOT_SUPPORTED when there is nothing in a single run that workers could do */
+function requireSharable(experiment: Experiment, config: RunFields, { workers }: RunOptions): void {
+  if (workers === undefined || experiment.act !== undefined) return;
+  fail({
+    code: "NOT_SUPPORTED",
+    what: `a run of experiment "${config.experiment}" is not shared among machines`,
+    expected: "a sweep, whose runs go to workers, or an experiment with actors",
+    fix: "leave --workers out, or add seeds to vary: sweep: { seeds: [0, 1, 2] }",
+  });
+}
+
 /**
  * Start a new run.
  * @param configPath YAML file; a run's own `config.yaml` repeats that run
@@ -147,6 +158,7 @@ export async function runExperiment(
 ): Promise<RunResult> {
   const seeded = options.seed === undefined ? overrides : [...overrides, `seed=${options.seed}`];
   const { experiment, config } = await loadRun(configPath, seeded, options);
+  requireSharable(experiment, config, options);
   return work(createRunDir(config, options.runDir), options, async (runDir) => {
     if (options.checkReads !== true) return goThrough(experiment, config, runDir, options);
     const watched = watchReads(config, experiment.schema);
@@ -159,6 +171,7 @@ export async function runExperiment(
 export async function resumeExperiment(path: string, options: RunOptions = {}): Promise<RunResult> {
   requireRun(path);
   const { experiment, config } = await loadRun(join(path, "config.yaml"), [], options);
+  requireSharable(experiment, config, options);
   return work(openRunDir(path), options, (runDir) => goThrough(experiment, config, runDir, options));
 }
 
@@ -193,10 +206,17 @@ async function goThrough(
   runDir: RunDir,
   o: RunOptions,
 ): Promise<void> {
-  const { output, signal, handleSignals } = o;
+  const { output, signal, handleSignals, workers } = o;
   const stages = experiment.stages(config);
   await tracked(config, runDir, output, (onMetrics) =>
-    runStages(stages, config, runDir, { seed: config.seed, output, onMetrics, signal, handleSignals }),
+    runStages(stages, config, runDir, {
+      seed: config.seed,
+      output,
+      onMetrics,
+      signal,
+      handleSignals,
+      workers,
+    }),
   );
   const parts = resultParts(runDir.path, experiment.scores?.(config, runDir.path) ?? []);
   runDir.write("results.json", `${JSON.stringify(digestOf(parts), null, 2)}\n`);

@@ -2,6 +2,7 @@
 
 import { ReverieError, fail } from "../core/errors.ts";
 import { isStorageFull } from "../core/storage.ts";
+import type { Workers } from "./machines/open-hub.ts";
 import type { MetricLine, Metrics } from "./metrics.ts";
 import { openMetrics } from "./metrics.ts";
 import type { Output, ProgressView } from "./progress.ts";
@@ -22,6 +23,8 @@ export interface StageContext {
   readonly seed: number;
   /** A line for the person watching; it stays on the screen. */
   readonly log: (line: string) => void;
+  /** Where other machines share the work, if they do. */
+  readonly workers?: Workers;
 }
 
 /** One step of the way. Its results are files in the run's folder, from which a later stage or session reads them. */
@@ -45,6 +48,7 @@ export interface StageOptions {
   /** Stops the run at the next safe point; SIGINT and SIGTERM do too unless `handleSignals` is false. */
   readonly signal?: AbortSignal;
   readonly handleSignals?: boolean;
+  readonly workers?: Workers;
 }
 
 /**
@@ -90,6 +94,7 @@ export async function runStages<C>(
         timing,
         signal: stop.signal,
         seed: options.seed,
+        workers: options.workers,
       });
     }
   } catch (error) {
@@ -119,10 +124,11 @@ interface StageRun {
   readonly timing: Timing;
   readonly signal: AbortSignal;
   readonly seed: number;
+  readonly workers: Workers | undefined;
 }
 
 async function runStage<C>(stage: Stage<C>, config: C, run: StageRun): Promise<void> {
-  const { runDir, metrics, view, timing, signal, seed } = run;
+  const { runDir, metrics, view, timing, signal, seed, workers } = run;
   let recorded = Date.now();
   let latest: StageProgress | undefined;
   const record = (status: StageRecord["status"]): void => {
@@ -144,7 +150,8 @@ async function runStage<C>(stage: Stage<C>, config: C, run: StageRun): Promise<v
   };
   record("running");
   progress(0);
-  await stage.run(config, { runDir, metrics, progress, signal, seed, log: (line) => view.line(line) });
+  const log = (line: string): void => view.line(line);
+  await stage.run(config, { runDir, metrics, progress, signal, seed, log, workers });
   record("done");
   const { index, count } = timing.status(1);
   const took = `${clock(timing.elapsed())}, peak ${memory(timing.peakMemory())}`;

@@ -23,6 +23,8 @@ export interface LoopOptions {
   /** Means of the metrics are logged every so many steps. */
   readonly logEvery?: number;
   readonly saveSeconds?: number;
+  /** Called after each checkpoint is written: what it holds will not be asked for again. */
+  readonly onSaved?: () => Promise<void>;
   /** Share of the stage that this loop is: [from, to] in [0, 1]. */
   readonly span?: readonly [number, number];
   readonly note?: (metrics: Readonly<Record<string, number>>) => string;
@@ -64,9 +66,10 @@ function resumeFrom(context: StageContext, options: LoopOptions): number {
 export async function trainLoop(context: StageContext, options: LoopOptions): Promise<void> {
   const { name, steps, logEvery = 10, saveSeconds = 20, span = [0, 1] } = options;
   const curve = curveOf(options);
-  const save = (step: number): void => {
+  const save = async (step: number): Promise<void> => {
     const extra = options.extra && serialize(options.extra.save()).toString("base64");
     saveCheckpoint(partialPath(context, name), options.state(), { kind: "partial", name, step, extra });
+    await options.onSaved?.();
   };
   let sums: Record<string, number> = {};
   let count = 0;
@@ -85,14 +88,14 @@ export async function trainLoop(context: StageContext, options: LoopOptions): Pr
     }
     // Only where the sums are empty: a resumed run must log the same means.
     if (logged && (performance.now() - savedAt > saveSeconds * 1000 || context.signal.aborted)) {
-      save(i + 1);
+      await save(i + 1);
       savedAt = performance.now();
       await safePoint(context.signal);
     } else if (i % 4 === 0) {
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
   }
-  save(steps);
+  await save(steps);
 }
 
 /** Remove the partial checkpoints of loops whose results are saved. */

@@ -1,34 +1,23 @@
 /** @file Spreads a sweep's runs over workers and brings their folders home, so that the sweep ends as if it had run here. */
 
 import { existsSync, readFileSync } from "node:fs";
-import { hostname } from "node:os";
-import { basename, join } from "node:path";
-import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import { fail } from "../../core/errors.ts";
-import { writeAtomicallySync } from "../../core/storage.ts";
 import type { Output } from "../progress.ts";
 import { clock } from "../progress.ts";
-import { readJson } from "../run-dir.ts";
 import { checkConfig } from "../runner.ts";
 import type { RunOptions } from "../runner.ts";
 import type { SweepChild } from "../sweep-plan.ts";
 import { FolderPacker, unpackFolder } from "./folder-pack.ts";
-import type { Hub } from "./hub.ts";
 import { packJson, unpackJson } from "./hub.ts";
-import type { Identity } from "./identity.ts";
-import { readIdentity } from "./identity.ts";
+import type { Workers } from "./open-hub.ts";
 import { withHub } from "./open-hub.ts";
 import { stopSignal } from "./stop-signal.ts";
-import type { Begun, RunJob, RunOutcome, Work, Workplace } from "./work.ts";
-import { announce, configHash, openWorkplace, withdraw } from "./work.ts";
+import type { Begun, RunJob, RunOutcome, Workplace } from "./work.ts";
+import { announce, configHash, openWorkplace, withdraw, workOf } from "./work.ts";
 
-/** Options of `spreadRuns`; `workers` is the hub, or its URL. */
-export interface SpreadOptions extends RunOptions {
-  readonly workers: string | Hub;
-  readonly identity?: Identity;
-  /** A worker that is silent for so long has lost its run; 30 unless given. */
-  readonly leaseSeconds?: number;
-}
+/** Options of `spreadRuns`: those of a run, over workers. */
+export type SpreadOptions = RunOptions & { readonly workers: Workers };
 
 /** The runs of a sweep's folder that are to be spread. */
 export interface Spread {
@@ -40,18 +29,6 @@ export interface Spread {
   readonly todo: readonly string[];
   /** Called for a run that failed, after its folder has come. */
   readonly onFailed: (name: string, message: string) => void;
-}
-
-/** The sweep's id in the hub: its own for good, so that a resumed sweep finds what was done meanwhile. */
-function sweepId(folder: string): string {
-  const path = join(folder, "workers.json");
-  const known = readJson(path, `delete ${path}; runs done meanwhile are done again`) as
-    | { id: string }
-    | undefined;
-  if (known !== undefined) return known.id;
-  const id = randomUUID();
-  writeAtomicallySync(path, `${JSON.stringify({ version: 1, id })}\n`);
-  return id;
 }
 
 async function jobOf(spread: Spread, child: SweepChild, options: SpreadOptions): Promise<RunJob> {
@@ -110,16 +87,6 @@ async function collect(
   }
 }
 
-function workOf(folder: string, options: SpreadOptions): Work {
-  return {
-    version: 1,
-    id: sweepId(folder),
-    title: `${basename(folder)} on ${hostname()}`,
-    identity: options.identity ?? readIdentity(),
-    leaseSeconds: options.leaseSeconds ?? 30,
-  };
-}
-
 /**
  * Give the runs to workers and wait until all have come home, done or failed.
  * @throws INTERRUPTED when stopped (the workers go on; a resume collects what they have done), and as `openHub`
@@ -128,8 +95,8 @@ export async function spreadRuns(spread: Spread, options: SpreadOptions): Promis
   const { signal, release } = stopSignal(options);
   const output = options.output ?? process.stdout;
   try {
-    await withHub(options.workers, async (hub) => {
-      const work = workOf(spread.folder, options);
+    await withHub(options.workers, async (hub, shared) => {
+      const work = workOf(spread.folder, shared);
       const place = await openWorkplace(hub, work);
       await putJobs(spread, place, options);
       await announce(hub, work);

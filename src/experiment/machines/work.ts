@@ -1,11 +1,16 @@
 /** @file What launchers and workers say to each other: announced work, its jobs and their results. */
 
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import { basename, join } from "node:path";
+import { writeAtomicallySync } from "../../core/storage.ts";
 import type { RunFields } from "../config-schema.ts";
 import type { Hub, Objects, Queue, Records } from "./hub.ts";
 import { packJson, unpackJson } from "./hub.ts";
 import type { Identity } from "./identity.ts";
+import { readIdentity } from "./identity.ts";
+import type { SharedWork } from "./open-hub.ts";
+import { readJson } from "../run-dir.ts";
 
 /** Work that is open to every worker of the hub. */
 export interface Work {
@@ -70,6 +75,28 @@ export const placeOf = (id: string): string => `reverie-${id}`;
 
 /** This process, for people. */
 export const thisWorker = (): string => `${hostname()}:${process.pid}`;
+
+/** The folder's id in the hub: its own for good, so that a resumed run or sweep finds what was done meanwhile. */
+function workId(folder: string): string {
+  const path = join(folder, "workers.json");
+  const fix = `delete ${path}; what workers did meanwhile is done again`;
+  const known = readJson(path, fix) as { id: string } | undefined;
+  if (known !== undefined) return known.id;
+  const id = randomUUID();
+  writeAtomicallySync(path, `${JSON.stringify({ version: 1, id })}\n`);
+  return id;
+}
+
+/** The work of a run's or a sweep's folder. */
+export function workOf(folder: string, { identity, leaseSeconds }: Omit<SharedWork, "hub">): Work {
+  return {
+    version: 1,
+    id: workId(folder),
+    title: `${basename(folder)} on ${hostname()}`,
+    identity: identity ?? readIdentity(),
+    leaseSeconds: leaseSeconds ?? 30,
+  };
+}
 
 /** The open work of a hub, by id. */
 export function openWork(hub: Hub): Promise<Records> {

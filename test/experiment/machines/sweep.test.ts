@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { openNatsHub } from "../../../src/experiment/machines/nats-hub.ts";
 import { makeMemoryHub } from "../../../src/experiment/machines/memory-hub.ts";
+import type { Hub } from "../../../src/experiment/machines/hub.ts";
 import { packJson } from "../../../src/experiment/machines/hub.ts";
 import { openWork, placeOf } from "../../../src/experiment/machines/work.ts";
 import { joinHub } from "../../../src/experiment/machines/worker.ts";
@@ -17,7 +18,8 @@ import { startNats } from "./nats-server.ts";
 import { startWorker } from "./workers.ts";
 
 const identity = { reverie: "0", code: "test" };
-const options = { experiments: { fake }, handleSignals: false, identity, leaseSeconds: 2 } as const;
+const options = { experiments: { fake }, handleSignals: false } as const;
+const at = (hub: string | Hub) => ({ hub, identity, leaseSeconds: 2 });
 const sweep =
   "experiment: fake\nsweep: { grid: { train.rate: [0.1, 0.2, 0.3, 0.4, 0.5], train.poisonAt: [2, 99] }, metric: train/loss }\n";
 const overrides = ["train.steps=60", "train.checkpointEvery=5", "train.stepMs=10"];
@@ -45,7 +47,7 @@ describeNeeding(natsServer, "a sweep with workers", () => {
       const output = quiet();
       const done = runConfig(yaml, overrides, {
         ...options,
-        workers: server.url,
+        workers: at(server.url),
         runDir: join(spread, "s"),
         output,
       });
@@ -83,7 +85,7 @@ describe("a sweep with a worker at the same hub", () => {
   it("stopped at the launcher goes on at the workers, and a resume collects it", async () => {
     const [hub, folder] = [makeMemoryHub(), join(newFolder(), "s")];
     const [stop, stopWorker] = [new AbortController(), new AbortController()];
-    const own = { ...options, workers: hub };
+    const own = { ...options, workers: at(hub) };
     const worker = joinHub(hub, { ...settings, signal: stopWorker.signal });
     const output = quiet();
     const begun = runConfig(yamlOf(), ["train.steps=6"], {
@@ -112,7 +114,7 @@ describe("a sweep with a worker at the same hub", () => {
     );
     const done = runConfig(one, overrides, {
       ...options,
-      workers: hub,
+      workers: at(hub),
       runDir: folder,
       output: quiet(),
     });
@@ -137,7 +139,7 @@ describe("a sweep with a worker at the same hub", () => {
 
   it("is refused by a worker that runs another program, or makes another config of it", async () => {
     const [hub, stop] = [makeMemoryHub(), new AbortController()];
-    const own = { ...options, workers: hub, signal: stop.signal, output: quiet() };
+    const own = { ...options, workers: at(hub), signal: stop.signal, output: quiet() };
     const begun = thrownBy(() => runConfig(yamlOf(), [], { ...own, runDir: join(newFolder(), "s") }));
     const joined = (other: object): Promise<Error> =>
       thrownBy(() => joinHub(hub, { ...settings, ...other, idleSeconds: 3 }));
@@ -157,7 +159,7 @@ describe("a sweep with a worker at the same hub", () => {
 
   it("of runs that take every worker with them gives up after five", async () => {
     const [hub, folder] = [makeMemoryHub(), join(newFolder(), "s")];
-    const own = { ...options, workers: hub, output: quiet() };
+    const own = { ...options, workers: at(hub), output: quiet() };
     const done = runConfig(yamlOf(), [], { ...own, runDir: folder });
     await vi.waitFor(async () => expect(await (await openWork(hub)).keys()).toHaveLength(1));
     const [id] = await (await openWork(hub)).keys();

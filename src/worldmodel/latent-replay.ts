@@ -20,7 +20,7 @@ export function makeLatentReplay(
 export async function encodeInto(
   replay: LatentReplay,
   episodes: readonly Episode[],
-  tokenizer: Tokenizer,
+  tokenizer: Pick<Tokenizer, "encode">,
 ): Promise<void> {
   for (const episode of episodes) {
     const latent = await tokenizer.encode(episode.frames);

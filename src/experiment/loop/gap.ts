@@ -1,12 +1,13 @@
 /** @file The exploitation gap: what a policy earns in imagination against what it really earned from the same states. */
 
-import { zeros } from "../../core/ndarray.ts";
+import { zeros, type NdArray } from "../../core/ndarray.ts";
 import type { Rng } from "../../core/rng.ts";
 import type { Segment } from "../../data/window.ts";
 import type { ActorCritic } from "../../policy/networks.ts";
+import type { Policy } from "../../policy/policy.ts";
 import { contextState, type LatentReplay } from "../../worldmodel/contexts.ts";
 import type { LatentWorldModel } from "../../worldmodel/latent-model.ts";
-import type { LatentState } from "../../worldmodel/worldmodel.ts";
+import type { LatentState, WorldModel } from "../../worldmodel/worldmodel.ts";
 
 /** Means over windows of the policy's own episodes, actions sampled on both sides. */
 export interface ImaginationGap {
@@ -50,16 +51,29 @@ function presentSteps(replay: LatentReplay, count: number, rng: Rng, horizon: nu
   });
 }
 
-interface Imagined {
+/** What a policy met in imagination. */
+export interface Imagined {
   /** Return per window, each step weighed by the probability of being alive. */
   readonly returns: Float64Array;
+  /** The same after every step: a copy per step. */
+  readonly returnsByStep: readonly Float64Array[];
+  /** Probability per window of having ended. */
+  readonly ended: Float64Array;
   /** Crashes per step survived. */
   readonly hazard: number;
 }
 
-/** Roll the policy on from `start`, actions sampled. */
-async function imagineFrom(start: LatentState, windows: number, options: GapOptions): Promise<Imagined> {
+/** Roll the policy on from `start`, a batch of `windows` rows, actions sampled. */
+export async function imagineFrom(
+  start: LatentState,
+  windows: number,
+  options: Pick<GapOptions, "horizon" | "rng"> & {
+    readonly model: WorldModel;
+    readonly policy: Policy<NdArray<"float32">>;
+  },
+): Promise<Imagined> {
   const { model, policy, horizon, rng } = options;
+  const returnsByStep: Float64Array[] = [];
   const returns = new Float64Array(windows);
   const alive = new Float64Array(windows).fill(1);
   const begins = zeros("bool", [windows]);
@@ -75,9 +89,10 @@ async function imagineFrom(start: LatentState, windows: number, options: GapOpti
       exposure += alive[i];
       alive[i] *= 1 - p;
     }
+    returnsByStep.push(returns.slice());
     state = prediction.state;
   }
-  return { returns, hazard: hazard / exposure };
+  return { returns, returnsByStep, ended: alive.map((p) => 1 - p), hazard: hazard / exposure };
 }
 
 function mean(values: ArrayLike<number>): number {

@@ -24,7 +24,7 @@ export function bestEpisodes(replay: LatentReplay, fraction: number): Set<number
 type Priority = (episode: { readonly index: number }) => number;
 
 /** Features and the actions taken there, drawn from the replay. */
-function cloningBatch(
+export function cloningBatch(
   model: LatentWorldModel,
   replay: LatentReplay,
   options: { batchSize: number; rng: Rng; priority?: Priority },

@@ -1,7 +1,9 @@
 /** @file The stages of learning in an imagined world, repeated for every seed; the same for every task. */
 
 import type { EvaluateOptions, Experiment } from "../experiment.ts";
+import type { ReturnsOptions } from "../policy-returns.ts";
 import type { Stage, StageContext } from "../stages.ts";
+import { gradedReturns } from "../worldmodel-report/graded-policies.ts";
 import type { LoopConfig } from "./config.ts";
 import { loopScores } from "./scores.ts";
 import { cloneBehaviour } from "./stage-cloning.ts";
@@ -102,5 +104,7 @@ export function makeLoop<C extends LoopConfig>(taskOf: TaskOf<C>) {
       evaluateRun(taskOf, config, context, options),
     scores: (config: C, runPath: string) => loopScores(taskOf(config), config, runPath),
     watch: (config: C, runPath: string) => watchPolicy(taskOf(config), config, runPath),
+    policyReturns: (config: C, runPath: string, options: ReturnsOptions) =>
+      gradedReturns(taskOf(config), config, runPath, options),
   } satisfies Partial<Experiment<C>>;
 }

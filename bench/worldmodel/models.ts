@@ -23,14 +23,18 @@ import {
 import { makeAutoregressiveTrainer } from "../../src/worldmodel/autoregressive-train.ts";
 import { loadLatentModel, saveLatentModel } from "../../src/worldmodel/checkpoint.ts";
 import type { LatentReplay } from "../../src/worldmodel/contexts.ts";
+import type { CausalFlowConfig } from "../../src/worldmodel/causal-flow.ts";
+import { loadCausalFlowModel, saveCausalFlowModel } from "../../src/worldmodel/causal-flow-model.ts";
+import { makeCausalFlowTrainer } from "../../src/worldmodel/causal-flow-train.ts";
 import type { DenoiserConfig } from "../../src/worldmodel/denoiser.ts";
+import { shiftedTimes } from "../../src/worldmodel/flow-times.ts";
 import type { EncodedWorldModel } from "../../src/worldmodel/worldmodel.ts";
 import { fitNormalizers } from "../../src/worldmodel/normalizers.ts";
 import { makeEnsembleTrainer } from "../../src/worldmodel/train.ts";
 import { clipSourceOf, trackActions, trackStateSize } from "./driving-data.ts";
 
 /** Kinds of models in the table. */
-export const kinds = ["latent", "flow", "autoregressive"] as const;
+export const kinds = ["latent", "flow", "causal-flow", "autoregressive"] as const;
 export type Kind = (typeof kinds)[number];
 
 /** The kind called `name`. @throws UNKNOWN_NAME */
@@ -64,6 +68,20 @@ const denoiserOf = (form: DenoiserConfig["form"]): DenoiserConfig => ({
   blocks: 3,
   samplingSteps: 2,
 });
+
+const causalFlow: CausalFlowConfig = {
+  contextLength: 3,
+  tokens: 16,
+  channels: 16,
+  stateSize: trackStateSize,
+  actionSize: trackActions.names.length,
+  dim: 128,
+  heads: 4,
+  blocks: 3,
+  samplingSteps: 2,
+  preconditioning: "residual",
+  shortcut: true,
+};
 
 const autoregressive: AutoregressiveConfig = {
   contextLength: 2,
@@ -205,6 +223,35 @@ function latentJob(folder: string, form: DenoiserConfig["form"], replay: LatentR
   };
 }
 
+function causalFlowJob(folder: string, replay: LatentReplay, steps: number): Job {
+  const config = causalFlow;
+  const normalizers = fitNormalizers(replay, trackStateSize);
+  const trainer = makeCausalFlowTrainer({
+    config,
+    replay,
+    normalizers,
+    weights: { latent: 1, state: 1, reward: 0.5, termination: 1, shortcut: 0.5 },
+    optimizer: { kind: "muon", adamScale: 0.25, clipNorm: 1 },
+    averageDecay: 0.97,
+    contextNoise: 0.17,
+    times: shiftedTimes,
+    rng: Rng.fromSeed([45, 0]),
+  });
+  const schedule = { peak: 0.004, warmupSteps: 20, totalSteps: steps, decayFraction: 0.5 };
+  return {
+    steps,
+    step: (index, rng) =>
+      trainer.step({ batchSize: 64, terminalFraction: 0.15 }, learningRateAt(schedule, index), rng),
+    state: () => trainer.state(),
+    load: (state) => trainer.load(state),
+    save() {
+      const parts = { config, params: trainer.params(), normalizers, actionSpec: trackActions };
+      const { hash } = loadContinuousTokenizer(latentsFile(folder), Rng.fromSeed(0));
+      saveCausalFlowModel(modelFile(folder, "causal-flow"), parts, hash);
+    },
+  };
+}
+
 function autoregressiveJob(folder: string, replay: LatentReplay, steps: number): Job {
   const config = autoregressive;
   const normalizers = fitNormalizers(replay, trackStateSize);
@@ -259,6 +306,15 @@ async function work(job: Job, file: string, minutes: number): Promise<{ done: nu
   return { done, seconds };
 }
 
+function jobOf(
+  kind: Kind,
+  { folder, replay, steps }: { folder: string; replay: LatentReplay; steps: number },
+): Job {
+  if (kind === "autoregressive") return autoregressiveJob(folder, replay, steps);
+  if (kind === "causal-flow") return causalFlowJob(folder, replay, steps);
+  return latentJob(folder, kind === "flow" ? "flow" : "deterministic", replay);
+}
+
 /** Train a model of `kind`, or go on with it. */
 export async function trainModel(
   kind: Kind,
@@ -270,22 +326,23 @@ export async function trainModel(
   const encode = remembering(join(folder, `${tokens}.encoded.safetensors`), encoderOf(folder, kind));
   const replay = await encodedReplay(encode, train);
   console.log(`${(performance.now() / 1000).toFixed(0)} s: ${replay.transitions} transitions encoded`);
-  const job =
-    kind === "autoregressive"
-      ? autoregressiveJob(folder, replay, steps)
-      : latentJob(folder, kind === "flow" ? "flow" : "deterministic", replay);
+  const job = jobOf(kind, { folder, replay, steps });
   return { kind, ...(await work(job, join(folder, `${kind}.training.safetensors`), minutes)) };
+}
+
+function modelOf(kind: Kind, folder: string): EncodedWorldModel {
+  const file = modelFile(folder, kind);
+  if (kind === "autoregressive") {
+    const sampling = { temperature: 0, topP: 1 };
+    return loadAutoregressiveModel(file, loadDiscreteTokenizer(tokensFile(folder)), { sampling });
+  }
+  const tokenizer = loadContinuousTokenizer(latentsFile(folder), Rng.fromSeed(0));
+  return kind === "causal-flow" ? loadCausalFlowModel(file, tokenizer) : loadLatentModel(file, tokenizer);
 }
 
 /** The trained model of `kind`, or nothing where it has not been trained. */
 export function loadTrained(folder: string, kind: Kind): Trained | undefined {
-  const file = modelFile(folder, kind);
-  if (!existsSync(file)) return undefined;
-  const model =
-    kind === "autoregressive"
-      ? loadAutoregressiveModel(file, loadDiscreteTokenizer(tokensFile(folder)), {
-          sampling: { temperature: 0, topP: 1 },
-        })
-      : loadLatentModel(file, loadContinuousTokenizer(latentsFile(folder), Rng.fromSeed(0)));
+  if (!existsSync(modelFile(folder, kind))) return undefined;
+  const model = modelOf(kind, folder);
   return { kind, model, encodeFrames: encoderOf(folder, kind) };
 }

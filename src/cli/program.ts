@@ -7,6 +7,7 @@ import type { DashboardFlags } from "./dashboard.ts";
 import type { ReplayOptions } from "./data-replay.ts";
 import type { FinetuneFlags } from "./finetune.ts";
 import type { ConvertOptions } from "./data.ts";
+import type { WorldModelFlags } from "./evaluate.ts";
 import type { RunFlags } from "./run.ts";
 import type { WorkerFlags } from "./worker.ts";
 
@@ -99,13 +100,35 @@ function addRuns(program: Command): void {
     .action(async (path: string, options: Shown & { workers?: string }) =>
       (await import("./run.ts")).resume(path, { ...options, dashboard: portShown(options) }),
     );
-  program
+  addEvaluate(program);
+}
+
+function addEvaluate(program: Command): void {
+  const evaluate = program
     .command("evaluate")
     .description("judge a finished run again and rewrite its tables and report")
     .argument("<run>", "folder of the run")
-    .option("--episodes <n>", "episodes per row", integer)
-    .action(async (path: string, options: { episodes?: number }) =>
+    .option("--episodes <n>", "episodes per row")
+    .action(async (path: string, options: { episodes?: string }) =>
       (await import("./evaluate.ts")).evaluate(path, options),
+    );
+  evaluate
+    .command("worldmodel")
+    .description(
+      "measure a world model of any kind: pictures, actions, drift, ends, rewards, speed, imagined against real returns",
+    )
+    .argument("<run|checkpoint>", "folder of a run, folder of checkpoints, or a checkpoint file")
+    .option("--episodes <folder>", "recordings to measure on (default: the run's own on validation worlds)")
+    .option("--report <file>", "where the page goes, JSON beside it (default: worldmodel-report.html there)")
+    .option("--seed <n>", "repetition of the run (default: its first)", integer)
+    .option("--windows <n>", "windows per measure (default: 128)", integer)
+    .option("--starts <n>", "starts per policy and split for returns, 0 for none (default: 32)", integer)
+    .action(async (path: string, options: WorldModelFlags) =>
+      // Commander gives an option that both commands know to the outer one.
+      (await import("./evaluate.ts")).evaluateModel(path, {
+        ...evaluate.opts<WorldModelFlags>(),
+        ...options,
+      }),
     );
 }
 

@@ -59,11 +59,15 @@ export function pearsonOf(x: readonly number[], y: readonly number[]): number {
 
 /** Places in rising order from 1; equal values share the mean of theirs. */
 function ranksOf(values: readonly number[]): number[] {
-  return values.map((value) => {
-    const below = values.filter((other) => other < value).length;
-    const equal = values.filter((other) => other === value).length;
-    return below + (equal + 1) / 2;
-  });
+  const order = values.map((_, i) => i).sort((a, b) => values[a] - values[b]);
+  const ranks = new Array<number>(values.length);
+  for (let from = 0; from < order.length;) {
+    let to = from + 1;
+    while (to < order.length && values[order[to]] === values[order[from]]) to++;
+    for (let k = from; k < to; k++) ranks[order[k]] = (from + to + 1) / 2;
+    from = to;
+  }
+  return ranks;
 }
 
 /** Spearman's correlation of ranks. */

@@ -35,7 +35,7 @@ async function timeSteps(
   await once();
   const times: number[] = [];
   const from = performance.now();
-  while (times.length < 20 || performance.now() - from < 1000 * seconds) times.push(await once());
+  while (times.length < 8 || performance.now() - from < 1000 * seconds) times.push(await once());
   return times;
 }
 

@@ -2,6 +2,7 @@
 
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { fail } from "../../core/errors.ts";
 import { saveEpisode } from "../../data/episode-store.ts";
 import type { Episode } from "../../data/episode.ts";
 import { learningRateAt } from "../../nn/schedules.ts";
@@ -101,13 +102,16 @@ async function openRounds(work: Workspace): Promise<Rounds> {
   };
 }
 
-async function runRound(work: Workspace, state: Rounds, round: number): Promise<void> {
+/** What is left of a round once its episodes are recorded: the model learns from them, and the policy dreams on. */
+async function learnRound(
+  work: Workspace,
+  state: Rounds,
+  { round, episodes }: { round: number; episodes: readonly Episode[] },
+): Promise<void> {
   const { rounds, iterations, roundIterations, recentFraction, recentRounds, learningRate } =
     work.config.imagination;
   const { replay, normalizers, trainer, dreamer } = state;
   const from = (round - 1) / rounds;
-  work.context.progress(from, `round ${round}: recording`);
-  const episodes = await record(work, dreamer, round);
   await work.learnFrom(replay, episodes);
   state.recorded.push(...episodes.map(() => round));
   const recent = state.recorded.filter((recorded) => recorded > round - recentRounds);
@@ -138,6 +142,39 @@ async function runRound(work: Workspace, state: Rounds, round: number): Promise<
   // The learner's file names the round to go on from: it comes last.
   saveLearner(work, dreamer.learner, round);
   dropTrainer(work, round - 1);
+}
+
+async function runRound(work: Workspace, state: Rounds, round: number): Promise<void> {
+  work.context.progress((round - 1) / work.config.imagination.rounds, `round ${round}: recording`);
+  await learnRound(work, state, { round, episodes: await record(work, state.dreamer, round) });
+}
+
+/**
+ * The next round from episodes that were recorded elsewhere, on a robot say: they are kept in the run's folder, the model
+ * learns from them, and the policy dreams on. Returns the round's number.
+ * @throws INVALID_ARGUMENT when the config has no further round
+ */
+export async function feedRound(work: Workspace, recorded: readonly Episode[]): Promise<number> {
+  const state = await openRounds(work);
+  const round = state.done + 1;
+  const { rounds } = work.config.imagination;
+  if (round > rounds) {
+    fail({
+      code: "INVALID_ARGUMENT",
+      what: "no round is left for these episodes",
+      expected: `imagination.rounds of ${round} or more`,
+      got: String(rounds),
+      fix: "raise it: the learning rate decays over all rounds",
+    });
+  }
+  const episodes = recorded.map((episode, i) => ({
+    ...episode,
+    id: `${prefixOf(round)}-${String(i).padStart(5, "0")}`,
+    meta: { ...episode.meta, policy: "imagination", round, seed: work.seed },
+  }));
+  for (const episode of episodes) await saveEpisode(work.episodeFolder("rounds"), episode);
+  await learnRound(work, state, { round, episodes });
+  return round;
 }
 
 /** All rounds after the one that was finished last; a killed round is done again from its beginning. */

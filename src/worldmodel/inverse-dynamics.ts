@@ -68,9 +68,9 @@ interface StateParams<T> {
 
 type ProbeParams<T> = FrameParams<T> | StateParams<T>;
 
-const [DIM, HEADS, BLOCKS, FEATURES, PATCH, CHUNK] = [64, 4, 2, 24, 8, 64];
+const [DIM, HEADS, BLOCKS, FEATURES, PATCH, CHUNK] = [64, 4, 2, 24, 16, 64];
 
-/** The largest patch of at most 8 pixels that divides both sides. */
+/** The largest patch of at most 16 pixels that divides both sides. */
 function patchOf([height, width]: readonly number[]): number {
   let patch = Math.min(PATCH, height, width);
   while (height % patch !== 0 || width % patch !== 0) patch--;

@@ -24,7 +24,7 @@ export interface WorldModelEvaluation {
   readonly seed?: number;
   /** Windows per measure; 128 unless given. */
   readonly windows?: number;
-  /** Training steps of each inverse-dynamics probe; 250 unless given. */
+  /** Training steps of each inverse-dynamics probe; 400 unless given. */
   readonly probeSteps?: number;
   /** Starts per policy and split of the correlation study; 32 unless given, 0 leaves it out. */
   readonly starts?: number;
@@ -77,7 +77,7 @@ export async function evaluateWorldModel(
   const {
     output = process.stdout,
     windows = 128,
-    probeSteps = 250,
+    probeSteps = 400,
     speedSeconds = 3,
     starts = 32,
   } = settings;

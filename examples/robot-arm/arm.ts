@@ -36,7 +36,7 @@ class SetpointArm extends ActionWrapper<unknown, Place, Place> {
   private readonly arm: ArmEnv;
 
   constructor(arm: ArmEnv) {
-    super(arm as unknown as Env<unknown, Place>);
+    super(arm);
     this.arm = arm;
   }
 
@@ -58,7 +58,7 @@ export async function makeSetpointArms(id: string, numEnvs: number, split: Split
   const envs: Env[] = [];
   for (let i = 0; i < numEnvs; i++) {
     const arm = new SetpointArm(await makeArm(known.task, options));
-    envs.push(new GuardedEnv(arm as unknown as Env, { maxEpisodeSteps: known.steps }));
+    envs.push(new GuardedEnv(arm, { maxEpisodeSteps: known.steps }));
   }
   return new SyncVectorEnv(envs);
 }

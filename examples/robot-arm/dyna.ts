@@ -66,9 +66,10 @@ export async function dynaOverSocket(work: Workspace, options: DynaOptions): Pro
 /** Start the arm in a process of its own; resolves with its address. */
 export async function startArm(): Promise<{ url: string; stop: () => Promise<void> }> {
   const script = new URL("./arm.ts", import.meta.url).pathname;
-  const stdio = ["ignore", "pipe", "inherit"] as const;
-  const child = spawn(process.execPath, ["--import", "tsx", script, "0"], { stdio: [...stdio] });
-  const [url] = (await once(createInterface({ input: child.stdout! }), "line")) as [string];
+  const child = spawn(process.execPath, ["--import", "tsx", script, "0"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [url] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
   return {
     url,
     stop: async () => {

@@ -10,7 +10,7 @@ import { openRecorder } from "../../src/bridge/recorder.ts";
 import { RecordedEnv } from "../../src/bridge/recorder/recorded-env.ts";
 import { openRemoteVectorEnv } from "../../src/bridge/remote.ts";
 import type { NdArray } from "../../src/core/ndarray.ts";
-import { Rng } from "../../src/core/rng.ts";
+import type { Rng } from "../../src/core/rng.ts";
 import type { VectorEnv } from "../../src/env/env.ts";
 import { withLatentObservations } from "../../src/env/latent.ts";
 import type { PixelBatch } from "../../src/env/latent.ts";
@@ -89,7 +89,7 @@ export async function operate(options: OperateOptions): Promise<Operation> {
     options.record === undefined
       ? limited
       : new RecordedEnv(limited, await openRecorder(options.record), { meta });
-  const env = withLatentObservations(recorded as typeof limited, model);
+  const env = withLatentObservations(recorded, model);
   const chunks = dreamChunks({ model, policy, state: () => env.latentState, horizon: chunkSteps });
   const act = rng === undefined ? { deterministic: true } : { rng };
   const agent = makeAgent({

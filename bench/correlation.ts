@@ -2,9 +2,9 @@
  * @file Does a policy that earns more in the dream earn more in reality? Imagined against real returns of many policies.
  *
  * `npm run bench:correlation -- train --runs A,B`: world models with and without crashed episodes, on the recordings of
- * finished driving runs. `… -- study --runs A,B --json FILE [--starts N] [--whole]`: returns of graded policies in the
- * simulator (to the episodes' ends too with --whole), in each run's own model and in those. `… -- table --json FILE,FILE
- * [--points STEPS] [--picture FILE]`: the correlations, every policy's returns after so many steps, and scatter plots.
+ * finished driving runs. `… -- study --runs A,B --json FILE [--starts N] [--horizons 15,30] [--whole]`: returns of graded
+ * policies in the simulator (to the episodes' ends too with --whole), in each run's own model and in those. `… -- table
+ * --json FILE,FILE [--points STEPS] [--picture FILE]`: the correlations, every policy's returns, and scatter plots.
  * Common: `--folder DIR`, where the trained models are.
  */
 
@@ -21,8 +21,9 @@ const { values, positionals } = parseArgs({
     folder: { type: "string", default: "runs/bench-correlation" },
     json: { type: "string", default: "correlation.json" },
     picture: { type: "string" },
-    starts: { type: "string", default: "40" },
+    starts: { type: "string", default: "24" },
     points: { type: "string", default: "15" },
+    horizons: { type: "string", default: "15,30,50" },
     whole: { type: "boolean", default: false },
   },
 });
@@ -33,7 +34,7 @@ async function study(): Promise<void> {
   const parts: StudyPart[] = [];
   const options = {
     starts: Number(values.starts),
-    horizons: [15, 30, 50, 100],
+    horizons: values.horizons.split(",").map(Number),
     splits: ["validation", "test"] as const,
     wholeEpisodes: values.whole,
     log: (line: string) => console.error(line),

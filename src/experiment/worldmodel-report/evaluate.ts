@@ -61,7 +61,7 @@ async function returnsOf(
   if (run === undefined || starts === 0) return undefined;
   if (!existsSync(join(run.path, `seed-${seed}`, "policies"))) return undefined;
   const splits = ["validation", "test"] as const;
-  const options = { seed, starts, horizons: [15, 30, 50, 100], splits, log };
+  const options = { seed, starts, horizons: [15, 30, 50], splits, log };
   return run.experiment.policyReturns?.(run.config, run.path, options);
 }
 

@@ -9,6 +9,7 @@
 import { parseArgs } from "node:util";
 import { unknownName } from "../src/core/errors.ts";
 import { ensureBase, recordDomains, saveScratch } from "./video2world/base.ts";
+import { ensureClips } from "./video2world/text.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,6 +26,7 @@ const commands: Readonly<Record<string, () => Promise<void>>> = {
     await recordDomains(values.folder, Number(values.frames) / 4);
     await saveScratch(values.folder);
   },
+  clips: () => ensureClips(values.folder, Number(values.steps)),
 };
 const [what = "base"] = positionals;
 if (!(what in commands)) throw unknownName("measurement", what, Object.keys(commands));

@@ -94,6 +94,8 @@ export { makeReplay } from "./data/replay.ts";
 export type { Replay } from "./data/replay.ts";
 export { openVideo } from "./data/video.ts";
 
+export { attributesOf, captionOf, drivingAttributes, paintCar } from "./sim/driving/captions.ts";
+export type { SceneAttributes } from "./sim/driving/captions.ts";
 export { makeBehaviour, makeExpert } from "./sim/driving/drivers.ts";
 export type { Driver } from "./sim/driving/drivers.ts";
 export { DrivingVecEnv } from "./sim/driving/vec-env.ts";
@@ -142,6 +144,16 @@ export type { FineTuner, FineTunerOptions, TuningMethod } from "./worldmodel/fin
 export { openTunable } from "./worldmodel/fine-tune-kinds.ts";
 export type { TunableModel, TuningPhase } from "./worldmodel/fine-tune-kinds.ts";
 export { loadAdapted, saveAdapter } from "./worldmodel/lora-file.ts";
+export { openTextEndpoint } from "./worldmodel/text-endpoint.ts";
+export type { TextEndpointOptions } from "./worldmodel/text-endpoint.ts";
+export { loadTextEncoder, saveTextEncoder, wordsOf } from "./worldmodel/text-encoder.ts";
+export type { TextEncoder, TextEncoderConfig } from "./worldmodel/text-encoder.ts";
+export { trainTextEncoder } from "./worldmodel/text-encoder-train.ts";
+export type { VideoSize, WorldVideo } from "./worldmodel/text-video.ts";
+export { loadTextWorld, makeTextWorld, saveTextWorld } from "./worldmodel/text-world.ts";
+export type { Generation, TextWorld, TextWorldConfig, VideoOptions } from "./worldmodel/text-world.ts";
+export { makeTextWorldTrainer } from "./worldmodel/text-world-train.ts";
+export type { TextWorldTrainer } from "./worldmodel/text-world-train.ts";
 export { makeRemoteWorldModel } from "./worldmodel/remote.ts";
 export type { Judge, Judgement, RemoteModelOptions, RemoteWorldModel } from "./worldmodel/remote.ts";
 export { checkFrameCount, cosmosDomains } from "./worldmodel/remote/chunks.ts";

@@ -81,17 +81,20 @@ export function loadBaseTokenizer(folder: string): Tokenizer {
   return loadContinuousTokenizer(join(folder, "tokenizer.safetensors"), Rng.fromSeed(0));
 }
 
-async function trainTokenizer(folder: string, steps: number): Promise<void> {
-  const frames = [
-    ...(await recordTask("DriveTrack-v0", "train", 8000)),
-    ...(await recordTask("DriveTraffic-v0", "train", 8000)),
-  ];
+/** Train a tokenizer of these episodes' frames. */
+export async function trainTokenizer(
+  file: string,
+  episodes: readonly Episode[],
+  options: { steps: number; rarityWeight: number },
+): Promise<void> {
+  const { steps, rarityWeight } = options;
+  const config = { ...tokenizerConfig, rarityWeight };
   const trainer = makeTokenizerTrainer({
-    config: tokenizerConfig,
+    config,
     optimizer: { kind: "muon", adamScale: 0.4 },
     batchSize: 32,
     averageDecay: 0.99,
-    source: frameSourceOf(frames),
+    source: frameSourceOf(episodes),
     rng: Rng.fromSeed([71, 0]),
   });
   const schedule = { peak: 0.005, warmupSteps: 20, totalSteps: steps, decayFraction: 0.5 };
@@ -101,7 +104,7 @@ async function trainTokenizer(folder: string, steps: number): Promise<void> {
       console.log(`tokenizer ${i + 1} of ${steps}: ${psnr.toFixed(1)} dB, ${performance.now() | 0} ms`);
   }
   const finished = await trainer.finish(2048, Rng.fromSeed([73, 0]));
-  saveContinuousTokenizer(join(folder, "tokenizer.safetensors"), { config: tokenizerConfig, ...finished });
+  saveContinuousTokenizer(file, { config, ...finished });
 }
 
 const phases = [
@@ -153,7 +156,12 @@ async function trainModel(folder: string, episodes: readonly Episode[]): Promise
 /** Train whatever of the pair is not there yet. */
 export async function ensureBase(folder: string, options: { frames: number; steps: number }): Promise<void> {
   mkdirSync(folder, { recursive: true });
-  if (!existsSync(join(folder, "tokenizer.safetensors"))) await trainTokenizer(folder, options.steps);
+  const file = join(folder, "tokenizer.safetensors");
+  if (!existsSync(file)) {
+    const track = await recordTask("DriveTrack-v0", "train", 8000);
+    const traffic = await recordTask("DriveTraffic-v0", "train", 8000);
+    await trainTokenizer(file, [...track, ...traffic], { steps: options.steps, rarityWeight: 2 });
+  }
   if (!existsSync(join(folder, "base.safetensors")))
     await trainModel(folder, await recordTask("DriveTrack-v0", "train", options.frames));
 }

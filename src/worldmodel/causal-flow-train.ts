@@ -47,6 +47,9 @@ export interface FlowBatch<T> {
   /** Shortcut rows: start of a large step [B] and its size [B], powers of two. */
   readonly jumpTimes: T;
   readonly jumpSteps: T;
+  /** Where the network knows texts: [B, E], and [B]: 1 where states and actions are known. */
+  readonly text?: T;
+  readonly known?: T;
 }
 
 /** Jumps of 1, 1/2 and 1/4: those of 1, 2 and 4 sampling steps. */
@@ -91,8 +94,8 @@ function jumpError(p: Params, config: CausalFlowConfig, present: Present, batch:
 /** Mean errors of one window: the flow, the jump (with `shortcut`), and the facts read in the sampler's last pass. */
 export function causalFlowLoss(config: CausalFlowConfig, weights: FlowLossWeights) {
   return (p: Params, batch: FlowBatch<Tensor>): LossResult => {
-    const { latents, states, actions, contextTimes, mask } = batch;
-    const present = readContext(p, config, { latents, states, actions, times: contextTimes });
+    const { latents, states, actions, contextTimes, mask, text, known } = batch;
+    const present = readContext(p, config, { latents, states, actions, times: contextTimes, text, known });
     const noised = {
       latent: noiseLatent(batch.nextLatent, batch.noise, batch.times),
       time: batch.times,

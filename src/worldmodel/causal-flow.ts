@@ -52,6 +52,8 @@ export interface CausalFlowConfig {
   readonly preconditioning: "residual" | "edm";
   /** Is the network told the step's size, and trained to jump? */
   readonly shortcut: boolean;
+  /** Numbers of an embedded text that every frame is told; none unless given. */
+  readonly textSize?: number;
 }
 
 /** Weights. */
@@ -84,7 +86,7 @@ export function initCausalFlow(rng: Rng, config: CausalFlowConfig): CausalFlowPa
   return {
     embed: initLinear(rng, channels, dim),
     positions: normalInit(rng, [tokens + 1, dim], 0.02),
-    condition: initMlp(rng, [actionSize + stateSize + 1 + 2 * FEATURES, dim, dim]),
+    condition: initMlp(rng, [actionSize + stateSize + 1 + 2 * FEATURES + (config.textSize ?? 0), dim, dim]),
     blocks: initAdaptive(rng, { dim, heads, count: config.blocks }),
     norm: initNorm(dim),
     output: initLinear(rng, dim, channels, 0.1),
@@ -116,6 +118,8 @@ export interface FrameFacts {
   /** [B, F]: share of data in each frame, and the size of the step that is asked for (0: none, or infinitely small). */
   readonly times: Tensor;
   readonly steps: Tensor;
+  /** [B, E], zeros for no text; where the network knows texts. */
+  readonly text?: Tensor;
 }
 
 function conditionsOf(p: CausalFlowParams<Tensor>, facts: FrameFacts): Tensor {
@@ -124,6 +128,10 @@ function conditionsOf(p: CausalFlowParams<Tensor>, facts: FrameFacts): Tensor {
     tf.reshape(timeEmbedding(tf.reshape(x, [batch * frames]), FEATURES), [batch, frames, FEATURES]);
   const known = tf.reshape(facts.known, [batch, frames, 1]);
   const all = [facts.actions, facts.states, known, embedded(facts.times), embedded(facts.steps)];
+  if (facts.text) {
+    const size = facts.text.shape[1] as number;
+    all.push(tf.tile(tf.reshape(facts.text, [batch, 1, size]), [1, frames, 1]));
+  }
   return mlp(p.condition, tf.concat(all, -1));
 }
 
@@ -165,6 +173,10 @@ export interface Present {
   /** [B, A]: taken now. */
   readonly action: Tensor;
   readonly caches: AdaptiveCaches<Tensor>;
+  /** [B, E], as in `FrameFacts`. */
+  readonly text?: Tensor;
+  /** [B]: 1 where state and action are known; everywhere unless given. */
+  readonly known?: Tensor;
 }
 
 /** EDM's scales at time τ, written for z = τ·data + (1 − τ)·noise, where none of them is infinite. */
@@ -200,9 +212,10 @@ export function denoiseNext(
   const facts = {
     actions: tf.reshape(present.action, [batch, 1, config.actionSize]),
     states: tf.reshape(present.state, [batch, 1, config.stateSize]),
-    known: tf.ones([batch, 1]),
+    known: present.known ? column(present.known) : tf.ones([batch, 1]),
     times: column(noised.time),
     steps: config.shortcut ? column(noised.step) : tf.zeros([batch, 1]),
+    text: present.text,
   };
   const input = { latents: tf.reshape(given, [batch, 1, width]), facts, from: config.contextLength };
   const { hidden } = runFrames(p, config, input, present.caches);
@@ -225,12 +238,13 @@ export function denoiseNext(
 /**
  * The window's end, its past frames run once.
  * @param window latents [B, K, N·C], states [B, K, S], actions [B, K, A], the last of them taken now, times [B, K]: 1 for
- * clean frames, less for frames to which noise was added
+ * clean frames, less for frames to which noise was added, 0 for frames that are not there (noise alone); text [B, E], known [B]
+ * (states and actions of that row; zeros otherwise)
  */
 export function readContext(
   p: CausalFlowParams<Tensor>,
   config: CausalFlowConfig,
-  window: { latents: Tensor; states: Tensor; actions: Tensor; times: Tensor },
+  window: { latents: Tensor; states: Tensor; actions: Tensor; times: Tensor; text?: Tensor; known?: Tensor },
 ): Present {
   const [batch, frames, width] = window.latents.shape as [number, number, number];
   const { actionSize, stateSize } = config;
@@ -240,16 +254,19 @@ export function readContext(
       [1, 0],
       [0, 0],
     ]);
-  const known = tf.pad(tf.ones([batch, frames - 1]), [
+  const { text, known: rows } = window;
+  const all = tf.pad(tf.ones([batch, frames - 1]), [
     [0, 0],
     [1, 0],
   ]);
+  const known = rows ? tf.mul(all, tf.reshape(rows, [batch, 1])) : all;
   const facts = {
     actions: later(window.actions, actionSize),
     states: later(window.states, stateSize),
     known,
     times: window.times,
     steps: tf.zeros([batch, frames]),
+    text,
   };
   const { caches } = runFrames(p, config, { latents: window.latents, facts, from: 0 });
   const last = (x: Tensor, size: number): Tensor =>
@@ -259,6 +276,8 @@ export function readContext(
     state: last(window.states, stateSize),
     action: last(window.actions, actionSize),
     caches,
+    text,
+    known: rows,
   };
 }
 

@@ -27,7 +27,8 @@ export const trackPools: Readonly<Record<Split, readonly number[]>> = {
   test: range(200_000, 200_100),
 };
 
-const egoRow = 48;
+/** Image row of the ego. */
+export const trackEgoRow = 48;
 const crashPenalty = 10;
 const edgePenalty = 0.3;
 const freeOffsetM = 1.5;
@@ -173,7 +174,7 @@ export class TrackWorld implements DrivingWorld {
 
   picture(row: number, side: number): Frame {
     const episode = this.episodes[row];
-    if (this.#front === undefined) return pictureOfTrack(episode, egoRow, side);
+    if (this.#front === undefined) return pictureOfTrack(episode, trackEgoRow, side);
     this.#ground.begin(episode.track);
     return this.#front.picture(episode.car, [], side);
   }
@@ -216,8 +217,8 @@ export class TrackWorld implements DrivingWorld {
 }
 
 const canvas = makeCanvas(frameSide, frameSide, new Uint8Array(0));
-const ego = egoPose(egoRow);
-const viewScratch = { xM: 0, yM: 0, yawRad: 0, egoRow };
+const ego = egoPose(trackEgoRow);
+const viewScratch = { xM: 0, yM: 0, yawRad: 0, egoRow: trackEgoRow };
 
 /** Rays walk along a track from where the last one fell, and search all of it now and then and after a leap. */
 const searchEvery = 24;

@@ -44,6 +44,9 @@ function towards(view: ArmView, target: ArrayLike<number>, grip: number): Wish {
 /** Distance between the middles of tip and puck when they touch. */
 const touchM = 0.045 + 0.015;
 
+/** From here on the closed gripper comes down beside the puck, not on it. */
+const clearM = touchM + 0.018;
+
 /**
  * Push along the line from puck to goal from behind; where the tip is not behind, walk round the puck on a circle.
  * Memoryless: the wish depends on the present places only.
@@ -59,7 +62,8 @@ function push(view: ArmView): Wish {
   const [ux, uy] = [wayX / way, wayY / way];
   const behind = (tip[0] - object[0]) * -ux + (tip[1] - object[1]) * -uy;
   const aside = (tip[0] - object[0]) * -uy + (tip[1] - object[1]) * ux;
-  if (behind > 0.6 * touchM && Math.abs(aside) < 0.016) {
+  const [distance, high] = [Math.hypot(behind, aside), tip[2] - height > 0.02];
+  if (behind > 0.6 * touchM && Math.abs(aside) < 0.016 && !(high && distance < clearM)) {
     // Contact turns the puck away from the tip's side: steer the tip across the line, against its own offset.
     const step = Math.min(way, 0.03) + (behind - touchM);
     return towards(
@@ -82,8 +86,7 @@ function walkAround(view: ArmView, wantedRad: number, height: number): Wish {
   const step = Math.min(Math.max(turn, -0.45), 0.45);
   const outwards = distance < radius - 0.01 && Math.abs(turn) > 0.3 ? 0 : step;
   const angle = now + outwards;
-  const lifted =
-    distance > 0.2 ? height : Math.abs(tip[2] - height) > 0.02 && distance < touchM ? tip[2] : height;
+  const lifted = tip[2] - height > 0.02 && distance < clearM ? tip[2] : height;
   return towards(
     view,
     [object[0] + radius * Math.cos(angle), object[1] + radius * Math.sin(angle), lifted],

@@ -82,7 +82,9 @@ describe("a folder of checkpoints", () => {
     const folder = newFolder();
     saveToyModel(folder, "latent-world-model");
     const file = join(folder, "worldmodel.safetensors");
-    expect(openModelFolder(folder).file).toBe(file);
+    saveToyTokenizer(folder, 16, { name: "another.safetensors", seed: 9 });
+    const { file: found, tokenizerFile } = openModelFolder(folder);
+    expect([found, tokenizerFile]).toEqual([file, join(folder, "tokenizer.safetensors")]);
     copyFileSync(file, join(folder, "older.safetensors"));
     expect(() => openModelFolder(folder)).toThrow(/several world models.*older.safetensors/s);
     expect(openModelFolder(file).kind).toBe("latent-world-model");

@@ -42,8 +42,12 @@ const normalizers = {
 
 const small = { contextLength: 2, stateSize: 3, actionSize: 2, dim: 16, heads: 2, blocks: 1 } as const;
 
-/** Write `tokenizer.safetensors` of frames of `size` pixels; returns its hash and form. */
-export function saveToyTokenizer(folder: string, size: number): { hash: string; tokens: number } {
+/** Write a tokenizer of frames of `size` pixels; returns its hash and form. */
+export function saveToyTokenizer(
+  folder: string,
+  size: number,
+  { name = "tokenizer.safetensors", seed = 1 } = {},
+): { hash: string; tokens: number } {
   const config = {
     size,
     patch: size / 2,
@@ -55,10 +59,10 @@ export function saveToyTokenizer(folder: string, size: number): { hash: string; 
     latentNoise: 0,
     rarityWeight: 0,
   };
-  const path = join(folder, "tokenizer.safetensors");
+  const path = join(folder, name);
   saveContinuousTokenizer(path, {
     config,
-    params: initContinuous(Rng.fromSeed(1), config),
+    params: initContinuous(Rng.fromSeed(seed), config),
     normalizer: { mean: float32(new Float32Array(12)), scale: float32([0.5], []) },
   });
   return { hash: loadContinuousTokenizer(path, Rng.fromSeed(0)).hash, tokens: 4 };

@@ -62,6 +62,8 @@ export type { PlayStep, PlayTerminal, PlayWorld } from "./experiment/play.ts";
 export { makePlayWorld } from "./experiment/play-world.ts";
 export type { PlayableEnv, PlayWorldOptions } from "./experiment/play-world.ts";
 export { writeReport } from "./experiment/report.ts";
+export { correlationOf } from "./experiment/policy-returns.ts";
+export type { Correlation, PolicyReturns, ReturnsOptions } from "./experiment/policy-returns.ts";
 export { reproduceRun } from "./experiment/reproduce.ts";
 export type { ReproduceOptions, Reproduction } from "./experiment/reproduce.ts";
 export { createRunDir, openRunDir } from "./experiment/run-dir.ts";
@@ -75,6 +77,9 @@ export { runStages, safePoint } from "./experiment/stages.ts";
 export type { Stage, StageContext, StageOptions } from "./experiment/stages.ts";
 export { tableText } from "./experiment/table.ts";
 export type { WatchStep, WatchView, WatchWorld } from "./experiment/watch.ts";
+export { evaluateWorldModel } from "./experiment/worldmodel-report/evaluate.ts";
+export type { WorldModelEvaluation } from "./experiment/worldmodel-report/evaluate.ts";
+export type { WorldModelReport } from "./experiment/worldmodel-report/measure.ts";
 export type { Bounded, Cell, Column, Estimate, ResultTable } from "./experiment/table.ts";
 
 export { jit, stopGradient, tf, toUint8 } from "./engine/jit.ts";
@@ -180,6 +185,23 @@ export type {
   Prediction,
   WorldModel,
 } from "./worldmodel/worldmodel.ts";
+export { drawActionPairs, scoreActions } from "./worldmodel/action-pairs.ts";
+export type { ActionPairs, ActionScore } from "./worldmodel/action-pairs.ts";
+export { crashCalibration, foresight } from "./worldmodel/calibration.ts";
+export type { CrashCalibration, Foresight } from "./worldmodel/calibration.ts";
+export { driftScores } from "./worldmodel/drift.ts";
+export type { DriftScore } from "./worldmodel/drift.ts";
+export { openLoopScores } from "./worldmodel/evaluate.ts";
+export type { HorizonScore } from "./worldmodel/evaluate.ts";
+export { frechetDistance } from "./worldmodel/frechet.ts";
+export { trainActionProbe } from "./worldmodel/inverse-dynamics.ts";
+export type { ActionProbe, ProbeOptions } from "./worldmodel/inverse-dynamics.ts";
+export { featureDistances, gatherObedience, obedienceScores } from "./worldmodel/obedience.ts";
+export type { FeatureDistance, ObedienceScore } from "./worldmodel/obedience.ts";
+export { reliability } from "./worldmodel/reliability.ts";
+export type { Reliability } from "./worldmodel/reliability.ts";
+export { speedScores } from "./worldmodel/speed.ts";
+export type { SpeedScore } from "./worldmodel/speed.ts";
 export { makeImaginedEnv } from "./env/imagined.ts";
 export type { ContextSource, ImaginedOptions } from "./env/imagined.ts";
 export { LatentObservationEnv, withLatentObservations } from "./env/latent.ts";

@@ -8,6 +8,7 @@ import { drivingSchema } from "../../../src/experiment/driving/config.ts";
 import { drivingTask } from "../../../src/experiment/driving/task.ts";
 import { summarizeRun } from "../../../src/experiment/loop/stage-summary.ts";
 import type { SeedVerdict } from "../../../src/experiment/loop/stage-judge.ts";
+import type { TaskWords } from "../../../src/experiment/loop/task.ts";
 import type { StageContext } from "../../../src/experiment/stages.ts";
 import type { Estimate, ResultTable } from "../../../src/experiment/table.ts";
 
@@ -53,7 +54,10 @@ function verdict(seed: number, imagined: number[], filtered: number[]): SeedVerd
   };
 }
 
-async function tablesOf(verdicts: SeedVerdict[]): Promise<Record<string, ResultTable>> {
+async function tablesOf(
+  verdicts: SeedVerdict[],
+  words: Partial<TaskWords> = {},
+): Promise<Record<string, ResultTable>> {
   const folder = mkdtempSync(join(tmpdir(), "reverie-summary-"));
   for (const one of verdicts) {
     const path = join(folder, `seed-${one.seed}`, "verdict.json");
@@ -66,7 +70,10 @@ async function tablesOf(verdicts: SeedVerdict[]): Promise<Record<string, ResultT
     writeTable: (id: string, table: ResultTable) => void (tables[id] = table),
   };
   const config = drivingSchema.parse({ experiment: "driving", name: "t", seeds: verdicts.length });
-  await summarizeRun(drivingTask(config), config, { runDir } as unknown as StageContext);
+  const task = drivingTask(config);
+  await summarizeRun({ ...task, words: { ...task.words, ...words } }, config, {
+    runDir,
+  } as unknown as StageContext);
   return tables;
 }
 
@@ -99,6 +106,18 @@ describe("the final table", () => {
     expect(tables["1-policies"].rows[1].cells.crash).toBe(0.5);
     const difference = cellOf(tables["2-comparison"], 0, "difference");
     expect([difference.mean, difference.se]).toEqual([2, 0]);
+  });
+
+  it("puts success first where ends are wanted, and pairs it episode by episode", async () => {
+    const words = { wanted: true, ended: "succeeded", places: "goals" };
+    const tables = await tablesOf([verdict(0, [-5, -5, -5, 5], [-7, 7, 7, 7])], words);
+    const [first] = tables["1-policies"].columns.slice(1);
+    expect([first.label, first.format]).toEqual(["succeeded, unseen", "percent"]);
+    expect(cellOf(tables["1-policies"], 1, "success").mean).toBe(0.75);
+    const difference = cellOf(tables["2-comparison"], 0, "ends");
+    expect(difference.mean).toBe(0.5);
+    expect(difference.se).toBeCloseTo(Math.sqrt(1 / 3 / 4), 6);
+    expect(cellOf(tables["2-comparison"], 0, "difference").mean).toBeCloseTo(-6, 6);
   });
 
   it("shows a dash where the policy never crashed so", async () => {

@@ -6,6 +6,7 @@ import type { CompareFlags } from "./compare.ts";
 import type { DashboardFlags } from "./dashboard.ts";
 import type { ReplayOptions } from "./data-replay.ts";
 import type { FinetuneFlags } from "./finetune.ts";
+import type { GenerateFlags } from "./generate.ts";
 import type { ConvertOptions } from "./data.ts";
 import type { WorldModelFlags } from "./evaluate.ts";
 import type { RunFlags } from "./run.ts";
@@ -277,6 +278,28 @@ function addFinetune(program: Command): void {
     );
 }
 
+function addGenerate(program: Command): void {
+  program
+    .command("generate")
+    .description("make a video from words, or from a picture and words")
+    .argument("<prompt>", "what it shows")
+    .requiredOption("--model <file>", "text world")
+    .requiredOption("--tokenizer <file>", "the tokenizer that it was trained with")
+    .requiredOption("--encoder <file|url>", "its text encoder, or the server of embeddings behind it")
+    .option("--encoder-model <name>", "model of that server")
+    .option("--encoder-size <n>", "numbers per text of that model", integer)
+    .option("--image <file>", "first frame, of the model's size")
+    .option("--out <file>", ".mp4, .gif or .webp", "world.mp4")
+    .option("--seconds <x>", "length, a whole number of the model's steps", number, 2)
+    .option("--size <WxH>", "a whole multiple of the model's frames, as in 256x256")
+    .option("--guidance <x>", "how closely the words are followed", number, 2)
+    .option("--steps <n>", "steps from noise to a frame", integer, 8)
+    .option("--seed <n>", "seed of everything random", integer, 0)
+    .action(async (prompt: string, flags: GenerateFlags) =>
+      (await import("./generate.ts")).generate(prompt, flags),
+    );
+}
+
 function addOthers(program: Command): void {
   program
     .command("play")
@@ -305,6 +328,7 @@ function buildProgram(): Command {
   addConfig(program);
   addData(program);
   addFinetune(program);
+  addGenerate(program);
   addDashboard(program);
   addOthers(program);
   return program;

@@ -9,6 +9,7 @@ import { recordEpisodes } from "../../src/experiment/loop/recording.ts";
 import { actionSpecOf, makeTaskEnv, stateSize } from "../../src/experiment/driving/task.ts";
 import { loadCheckpoint, restoreParams, saveCheckpoint } from "../../src/nn/checkpoint.ts";
 import { learningRateAt } from "../../src/nn/schedules.ts";
+import { copyTree } from "../../src/nn/tree.ts";
 import { makeBehaviour } from "../../src/sim/driving/drivers.ts";
 import type { Split } from "../../src/sim/driving/world.ts";
 import {
@@ -81,13 +82,13 @@ export function loadBaseTokenizer(folder: string): Tokenizer {
   return loadContinuousTokenizer(join(folder, "tokenizer.safetensors"), Rng.fromSeed(0));
 }
 
-/** Train a tokenizer of these episodes' frames. */
+/** Train a tokenizer of these episodes' frames, going on from the weights of another one if there is one. */
 export async function trainTokenizer(
   file: string,
   episodes: readonly Episode[],
-  options: { steps: number; rarityWeight: number },
+  options: { steps: number; rarityWeight: number; from?: string },
 ): Promise<void> {
-  const { steps, rarityWeight } = options;
+  const { steps, rarityWeight, from } = options;
   const config = { ...tokenizerConfig, rarityWeight };
   const trainer = makeTokenizerTrainer({
     config,
@@ -97,7 +98,12 @@ export async function trainTokenizer(
     source: frameSourceOf(episodes),
     rng: Rng.fromSeed([71, 0]),
   });
-  const schedule = { peak: 0.005, warmupSteps: 20, totalSteps: steps, decayFraction: 0.5 };
+  if (from !== undefined) {
+    const { params } = restoreParams({ params: trainer.state().params }, loadCheckpoint(from).tensors, from);
+    trainer.load({ ...trainer.state(), params, average: copyTree(params) });
+  }
+  const peak = from === undefined ? 0.005 : 0.002;
+  const schedule = { peak, warmupSteps: 20, totalSteps: steps, decayFraction: 0.5 };
   for (let i = 0; i < steps; i++) {
     const { psnr } = await trainer.step(learningRateAt(schedule, i), Rng.fromSeed([72, i]));
     if (i % 50 === 49)

@@ -31,20 +31,16 @@ const { values, positionals } = parseArgs({
 const runs = values.runs.split(",").filter(Boolean);
 
 async function study(): Promise<void> {
-  const parts: StudyPart[] = [];
   const options = {
+    folder: values.folder,
+    json: values.json,
     starts: Number(values.starts),
     horizons: values.horizons.split(",").map(Number),
     splits: ["validation", "test"] as const,
     wholeEpisodes: values.whole,
     log: (line: string) => console.error(line),
   };
-  for (const run of runs) {
-    for await (const part of studyRun(run, values.folder, options)) {
-      parts.push(part);
-      writeFileSync(values.json, JSON.stringify(parts));
-    }
-  }
+  for (const run of runs) await studyRun(run, options);
 }
 
 async function show(): Promise<void> {

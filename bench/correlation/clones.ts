@@ -2,6 +2,7 @@
 
 import { learningRateAt } from "../../src/nn/schedules.ts";
 import { Rng } from "../../src/core/rng.ts";
+import { listEpisodes, loadEpisode } from "../../src/data/episode-store.ts";
 import { encodeInto } from "../../src/worldmodel/latent-replay.ts";
 import { makeCloner } from "../../src/policy/cloning.ts";
 import { makeActorCritic } from "../../src/policy/networks.ts";
@@ -10,14 +11,14 @@ import type { Workspace } from "../../src/experiment/loop/workspace.ts";
 import { withNoise, type GradedPolicy } from "../../src/experiment/worldmodel-report/graded-policies.ts";
 
 const lengths = [15, 40, 100, 250];
-const episodesUsed = 120;
+const episodesUsed = 80;
 
 /** One clone after each of some numbers of steps, all of one training on part of the run's behaviour data. */
 export async function earlyClones(work: Workspace): Promise<GradedPolicy[]> {
   const replay = work.emptyReplay();
-  const all = await work.episodes("train");
-  const some = all.filter((_, i) => i % Math.ceil(all.length / episodesUsed) === 0);
-  await encodeInto(replay, some, work.tokenizer());
+  const files = await listEpisodes(work.episodeFolder("train"));
+  const some = files.filter((_, i) => i % Math.ceil(files.length / episodesUsed) === 0);
+  for (const file of some) await encodeInto(replay, [await loadEpisode(file)], work.tokenizer());
   const model = work.model();
   const policy = work.newPolicy("early-clone");
   const cloner = makeCloner(policy, { weightDecay: 0.01 });

@@ -1,12 +1,16 @@
 /** @file The study: every policy's real returns once per run, its imagined ones in the run's model and in the models of each diet. */
 
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { PolicyReturns, ReturnsOptions } from "../../src/experiment/policy-returns.ts";
+import type { Workspace } from "../../src/experiment/loop/workspace.ts";
 import {
   dreamAlso,
   driveReally,
   gradedPolicies,
+  type GradedPolicy,
+  type RealHalf,
 } from "../../src/experiment/worldmodel-report/graded-policies.ts";
+import { openStarts } from "../../src/experiment/worldmodel-report/start-contexts.ts";
 import { ablationFile, diets, loadAblation, openRun, type Diet } from "./ablation.ts";
 import { earlyClones } from "./clones.ts";
 
@@ -18,20 +22,64 @@ export interface StudyPart {
   readonly points: readonly PolicyReturns[];
 }
 
-/** Study one finished run, part after part; models of a diet that have not been trained are left out. */
-export async function* studyRun(
-  path: string,
-  folder: string,
+interface StoredHalf {
+  readonly name: string;
+  readonly split: PolicyReturns["split"];
+  readonly returnsByStep: readonly (readonly number[])[];
+  readonly ended: readonly number[];
+}
+
+/** What was really earned, from its file where a stopped study left one. */
+async function realHalves(
+  work: Workspace,
+  policies: readonly GradedPolicy[],
   options: ReturnsOptions,
-): AsyncGenerator<StudyPart> {
+  file: string,
+): Promise<RealHalf[]> {
+  if (!existsSync(file)) {
+    const halves = await driveReally(work, policies, options);
+    const stored = halves.map(({ name, starts: { split }, real }) => ({
+      name,
+      split,
+      returnsByStep: real.returnsByStep.map((row) => [...row]),
+      ended: [...real.ended],
+    }));
+    writeFileSync(file, JSON.stringify(stored));
+    return halves;
+  }
+  const stored = JSON.parse(readFileSync(file, "utf8")) as StoredHalf[];
+  const starts = new Map(
+    await Promise.all(
+      options.splits.map(async (split) => [split, await openStarts(work, split, options.starts)] as const),
+    ),
+  );
+  return stored.flatMap(({ name, split, returnsByStep, ended }) => {
+    const [policy, from] = [policies.find((each) => each.name === name), starts.get(split)];
+    if (policy === undefined || from === undefined) return [];
+    const real = {
+      returnsByStep: returnsByStep.map((row) => Float64Array.from(row)),
+      ended: Float64Array.from(ended),
+    };
+    return [{ ...policy, starts: from, real }];
+  });
+}
+
+/** Study one finished run into a file, part after part; a stopped study goes on where it was. Untrained diets are left out. */
+export async function studyRun(
+  path: string,
+  options: ReturnsOptions & { readonly folder: string; readonly json: string },
+): Promise<void> {
+  const { folder, json } = options;
   const work = openRun(path);
   const policies = [...gradedPolicies(work), ...(await earlyClones(work))];
-  const halves = await driveReally(work, policies, options);
   const { seed } = work;
-  yield { seed, model: "own", points: await dreamAlso(work.model(), halves, options) };
-  for (const diet of diets) {
-    if (!existsSync(ablationFile(folder, work, diet))) continue;
-    const points = await dreamAlso(loadAblation(work, folder, diet), halves, options);
-    yield { seed, model: diet, points };
+  const halves = await realHalves(work, policies, options, `${json}.seed-${seed}.real`);
+  const parts = existsSync(json) ? (JSON.parse(readFileSync(json, "utf8")) as StudyPart[]) : [];
+  for (const model of ["own", ...diets] as const) {
+    if (parts.some((part) => part.seed === seed && part.model === model)) continue;
+    if (model !== "own" && !existsSync(ablationFile(folder, work, model))) continue;
+    const world = model === "own" ? work.model() : loadAblation(work, folder, model);
+    parts.push({ seed, model, points: await dreamAlso(world, halves, options) });
+    writeFileSync(json, JSON.stringify(parts));
   }
 }

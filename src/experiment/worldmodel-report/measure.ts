@@ -63,8 +63,9 @@ export interface MeasureOptions {
 }
 
 const predictionHorizons = [1, 5, 15, 30];
-const driftHorizons = [1, 5, 15, 30, 60, 120, 240];
 const anchorEvery = 15;
+/** From the second on just before the next look at reality, when the last one is longest ago. */
+const driftHorizons = [1, 5, 14, 29, 59, 119, 239];
 const batches = [1, 64];
 
 /** Horizons for which some episode is long enough. */

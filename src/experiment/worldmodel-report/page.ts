@@ -28,7 +28,8 @@ function reliabilityPlot(title: string, across: string, { bins }: Reliability): 
   const y = bins.map(({ observed }) => observed);
   const low = bins.map(({ observed, standardError }) => observed - standardError);
   const high = bins.map(({ observed, standardError }) => observed + standardError);
-  const ends = [Math.min(...x), Math.max(...x)];
+  // From zero, where it lies below: a curve of probabilities is no matter for a logarithmic scale.
+  const ends = [Math.min(0, ...x), Math.max(...x)];
   return {
     stage: "",
     title,
@@ -95,7 +96,7 @@ function scatters(returns: readonly PolicyReturns[]): string {
       title: `${horizon} steps`,
       xLabel: "imagined return",
       yLabel: "real return",
-      labelled: true,
+      numbered: true,
       groups: splits.map((split) => ({
         label: `${split} worlds`,
         points: returns
@@ -105,9 +106,11 @@ function scatters(returns: readonly PolicyReturns[]): string {
     });
     return `<figure class="plot">${svg}</figure>`;
   });
+  const names = [...new Set(returns.map(({ policy }) => policy))];
+  const key = escapeHtml(names.map((name, i) => `${i + 1} ${name}`).join(" · "));
   return figures.length === 0
     ? ""
-    : `<h2>Imagined against real returns</h2><div class="plots" style="grid-template-columns:repeat(auto-fill,minmax(480px,1fr))">${figures.join("")}</div>`;
+    : `<h2>Imagined against real returns</h2><p class="lead">${key}</p><div class="plots" style="grid-template-columns:repeat(auto-fill,minmax(480px,1fr))">${figures.join("")}</div>`;
 }
 
 function headline({ returns = [], horizons, foresight, speed }: WorldModelReport): string {

@@ -22,8 +22,8 @@ export interface ScatterOptions {
   readonly xLabel: string;
   readonly yLabel: string;
   readonly groups: readonly ScatterGroup[];
-  /** Write each point's label beside it. */
-  readonly labelled?: boolean;
+  /** Number the points by their labels, in order of first appearance; what a number means is the caller's to say. */
+  readonly numbered?: boolean;
 }
 
 const [width, height] = [560, 430];
@@ -84,19 +84,18 @@ function diagonal(x: Scale, y: Scale): string {
   return `<path d="M${a}L${b}" stroke="${ink}" stroke-dasharray="4 4" fill="none"/>`;
 }
 
-function dot(
-  point: ScatterPoint,
-  colour: string,
-  scales: readonly [Scale, Scale],
-  labelled: boolean,
-): string {
+function dot(point: ScatterPoint, colour: string, scales: readonly [Scale, Scale], number: string): string {
   const [x, y] = scales;
   const [cx, cy] = [x.at(point.x.mean), y.at(point.y.mean)];
   const cross = `M${x.at(point.x.mean - point.x.se).toFixed(1)} ${cy.toFixed(1)}H${x.at(point.x.mean + point.x.se).toFixed(1)}M${cx.toFixed(1)} ${y.at(point.y.mean - point.y.se).toFixed(1)}V${y.at(point.y.mean + point.y.se).toFixed(1)}`;
   const told = `${point.label}: imagined ${tickText(Number(point.x.mean.toPrecision(3)))}, real ${tickText(Number(point.y.mean.toPrecision(3)))}`;
-  const name = labelled ? text(cx + 7, cy - 5, point.label, 'opacity=".85"') : "";
-  return `<g><title>${escapeHtml(told)}</title><path d="${cross}" stroke="${colour}" opacity=".5"/><circle cx="${cx.toFixed(1)}" cy="${cy.toFixed(1)}" r="4" fill="${colour}"/>${name}</g>`;
+  const name = number === "" ? "" : text(cx + 5, cy - 4, number);
+  return `<g><title>${escapeHtml(told)}</title><path d="${cross}" stroke="${colour}" opacity=".4"/>${circle(cx, cy, colour)}${name}</g>`;
 }
+
+// A style, because the report's style sheet colours circles.
+const circle = (cx: number, cy: number, colour: string): string =>
+  `<circle cx="${cx.toFixed(1)}" cy="${cy.toFixed(1)}" r="4" style="fill:${colour}"/>`;
 
 /** A scatter plot with standard errors as crosses and the line of equality dashed. */
 export function scatterSvg(options: ScatterOptions): string {
@@ -111,12 +110,15 @@ export function scatterSvg(options: ScatterOptions): string {
     box.bottom,
     box.top,
   );
+  const names = [...new Set(points.map(({ label }) => label))];
+  const numberOf = ({ label }: ScatterPoint): string =>
+    options.numbered === true ? String(1 + names.indexOf(label)) : "";
   const dots = options.groups.flatMap((group, i) =>
-    group.points.map((point) => dot(point, colours[i % colours.length], [x, y], options.labelled === true)),
+    group.points.map((point) => dot(point, colours[i % colours.length], [x, y], numberOf(point))),
   );
   const legend = options.groups.map((group, i) => {
     const at = box.left + i * 120;
-    return `<circle cx="${at + 5}" cy="${height - 10}" r="4" fill="${colours[i % colours.length]}"/>${text(at + 14, height - 6, group.label)}`;
+    return circle(at + 5, height - 10, colours[i % colours.length]) + text(at + 14, height - 6, group.label);
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(options.title)}">${axes(x, y, options)}${diagonal(x, y)}${dots.join("")}${legend.join("")}</svg>`;
 }

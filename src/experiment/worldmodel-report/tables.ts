@@ -116,7 +116,7 @@ function obedienceTable(report: WorldModelReport): ResultTable {
 function driftTable({ drift, model }: WorldModelReport): ResultTable {
   return {
     title: "Drift",
-    caption: `What policies see of a dream (features) against reality at the same step, real actions, in real standard deviations. Re-anchored: set back to reality every ${drift.anchorEvery} steps, and right after that it is reality.`,
+    caption: `What policies see of a dream (features) against reality at the same step, real actions, in real standard deviations. Re-anchored: set back to reality every ${drift.anchorEvery} steps, and measured when that is longest ago.`,
     columns: [
       number("horizon", "steps", 0),
       number("seconds", "seconds", 1),

@@ -22,7 +22,7 @@ const quick = {
 beforeAll(() => saveToyEpisodes(episodes, 12));
 
 describe("a report", () => {
-  it.each(kinds)("of a %s is told by its checkpoint and measures everything", async (kind) => {
+  it.each(kinds)("tells a %s by its checkpoint and measures everything", async (kind) => {
     const folder = newFolder();
     saveToyModel(folder, kind);
     printed = "";

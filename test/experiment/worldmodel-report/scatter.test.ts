@@ -16,19 +16,20 @@ describe("a scatter plot", () => {
     xLabel: "imagined",
     yLabel: "real",
     groups: [{ label: "test", points }],
-    labelled: true,
+    numbered: true,
   });
 
   it("puts points in proportion, y upwards", () => {
-    const dots = [...svg.matchAll(/<circle cx="([\d.]+)" cy="([\d.]+)" r="4" fill="[^"]+"\/><text/g)].map(
-      ([, x, y]) => [Number(x), Number(y)],
-    );
+    const dots = [
+      ...svg.matchAll(/<circle cx="([\d.]+)" cy="([\d.]+)" r="4" style="fill:[^"]+"\/><text/g),
+    ].map(([, x, y]) => [Number(x), Number(y)]);
     expect(dots).toHaveLength(4);
     const [low, middle, high] = dots;
     expect(middle[0] - low[0]).toBeCloseTo(high[0] - middle[0], 0);
     expect(low[1] - middle[1]).toBeCloseTo(middle[1] - high[1], 0);
     expect(low[1]).toBeGreaterThan(high[1]);
     expect(svg).toContain("stroke-dasharray");
+    for (const number of ["1", "2", "3"]) expect(svg).toContain(`>${number}</text>`);
   });
 
   it("is an image that stands alone, its words escaped", () => {

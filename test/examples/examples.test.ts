@@ -15,6 +15,7 @@ import { train } from "../../examples/07-world-model.ts";
 import { dream } from "../../examples/08-imagination.ts";
 import { remoteSteps, robot, servePolicy } from "../../examples/09-serve.ts";
 import { exportTo, fit, run } from "../../examples/10-engine-and-onnx.ts";
+import { adapt } from "../../examples/11-fine-tune.ts";
 import { float32, loadCheckpoint } from "../../src/index.ts";
 
 vi.setConfig({ testTimeout: 300_000 });
@@ -29,8 +30,10 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe("an example", () => {
   const files = readdirSync(examples).filter((name) => name.endsWith(".ts"));
 
-  test("there are ten, in order", () => {
-    expect(files.map((name) => Number(name.slice(0, 2)))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  test("there are eleven, in order", () => {
+    expect(files.map((name) => Number(name.slice(0, 2)))).toEqual(
+      Array.from({ length: 11 }, (_, i) => i + 1),
+    );
   });
 
   test.each(files)("%s has at most 80 lines and needs the public API only", (name) => {
@@ -73,7 +76,7 @@ test("05: a policy is learned and saved", async () => {
   expect(loadCheckpoint(save).meta).toMatchObject({ kind: "actor-critic", config: policy.config });
 });
 
-test("06, 07, 08: episodes, a world model of them, a policy of its dreams", async () => {
+test("06, 07, 08, 11: episodes, a world model of them, a policy of its dreams, an adapter for another car", async () => {
   const recorded = await record(folder, { numEnvs: 6, steps: 60 });
   expect(recorded.steps).toBe(360);
   expect(recorded.frames.slice(1)).toEqual([64, 64, 3]);
@@ -83,6 +86,10 @@ test("06, 07, 08: episodes, a world model of them, a policy of its dreams", asyn
   const dreamt = await dream(folder, { iterations: 2, episodes: 2, numEnvs: 16 });
   for (const value of [...dreamt.imaginedReward, dreamt.untrained, dreamt.learned, dreamt.planner])
     expect(value).toBeTypeOf("number");
+  const { before, after, share, steering } = await adapt(folder, { steps: 30 });
+  expect(after.fresh).toBeLessThan(before.fresh);
+  expect(share).toBeLessThan(0.5);
+  expect(steering.adapted).not.toBe(steering.base);
 });
 
 test("09: a robot swings up over a socket, and a remote environment is the same as a local one", async () => {

@@ -20,6 +20,9 @@ function correlate(points: readonly Point[], horizon: number, whole: boolean): C
   );
 }
 
+/** Policies that have learned nothing: far below all others, they alone make a correlation. */
+const untrained = ["random", "idle"];
+
 const interval = ({ value, low, high }: Correlation["pearson"]): string =>
   `${value.toFixed(3)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
 
@@ -31,16 +34,19 @@ export function studyTable(parts: readonly StudyPart[]): string {
         const own = points.filter((point) => point.split === split);
         const same = correlate(own, horizon, false) as Correlation;
         const whole = correlate(own, horizon, true);
+        const learned = own.filter(({ policy }) => !untrained.includes(policy));
+        const { pearson, spearman } = correlate(learned, horizon, false) as Correlation;
         const cells = [seed, model, split, horizon, interval(same.pearson), interval(same.spearman)];
         const ranked = `${(100 * same.wrongPairs).toFixed(0)} %`;
         const far = whole === undefined ? "–" : `${interval(whole.pearson)}, ${interval(whole.spearman)}`;
-        return `| ${[...cells, ranked, same.bias.toFixed(1), far].join(" | ")} |`;
+        const strict = `${interval(pearson)}, ${interval(spearman)}`;
+        return `| ${[...cells, strict, ranked, same.bias.toFixed(1), far].join(" | ")} |`;
       }),
     ),
   );
   return [
-    "| seed | model | worlds | steps | Pearson r [95 %] | Spearman ρ [95 %] | pairs in wrong order | imagined − real | against whole episodes: r, ρ |",
-    "|---:|---|---|---:|---|---|---:|---:|---|",
+    "| seed | model | worlds | steps | Pearson r [95 %] | Spearman ρ [95 %] | r, ρ without random and idle | pairs in wrong order | imagined − real | against whole episodes: r, ρ |",
+    "|---:|---|---|---:|---|---|---|---:|---:|---|",
     ...lines,
   ].join("\n");
 }

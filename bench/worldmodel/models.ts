@@ -34,7 +34,7 @@ import { makeEnsembleTrainer } from "../../src/worldmodel/train.ts";
 import { clipSourceOf, trackActions, trackStateSize } from "./driving-data.ts";
 
 /** Kinds of models in the table. */
-export const kinds = ["latent", "flow", "causal-flow", "autoregressive"] as const;
+export const kinds = ["latent", "flow", "causal-flow", "causal-flow-cross", "autoregressive"] as const;
 export type Kind = (typeof kinds)[number];
 
 /** The kind called `name`. @throws UNKNOWN_NAME */
@@ -223,8 +223,16 @@ function latentJob(folder: string, form: DenoiserConfig["form"], replay: LatentR
   };
 }
 
-function causalFlowJob(folder: string, replay: LatentReplay, steps: number): Job {
-  const config = causalFlow;
+interface JobOptions {
+  readonly folder: string;
+  readonly replay: LatentReplay;
+  readonly steps: number;
+}
+
+/** Actions enter through the adaptive norms or, for comparison, by cross-attention. */
+function causalFlowJob(kind: Kind, { folder, replay, steps }: JobOptions): Job {
+  const actionEntry = kind === "causal-flow-cross" ? "cross-attention" : "norm";
+  const config: CausalFlowConfig = { ...causalFlow, actionEntry };
   const normalizers = fitNormalizers(replay, trackStateSize);
   const trainer = makeCausalFlowTrainer({
     config,
@@ -247,7 +255,7 @@ function causalFlowJob(folder: string, replay: LatentReplay, steps: number): Job
     save() {
       const parts = { config, params: trainer.params(), normalizers, actionSpec: trackActions };
       const { hash } = loadContinuousTokenizer(latentsFile(folder), Rng.fromSeed(0));
-      saveCausalFlowModel(modelFile(folder, "causal-flow"), parts, hash);
+      saveCausalFlowModel(modelFile(folder, kind), parts, hash);
     },
   };
 }
@@ -306,12 +314,10 @@ async function work(job: Job, file: string, minutes: number): Promise<{ done: nu
   return { done, seconds };
 }
 
-function jobOf(
-  kind: Kind,
-  { folder, replay, steps }: { folder: string; replay: LatentReplay; steps: number },
-): Job {
+function jobOf(kind: Kind, options: JobOptions): Job {
+  const { folder, replay, steps } = options;
   if (kind === "autoregressive") return autoregressiveJob(folder, replay, steps);
-  if (kind === "causal-flow") return causalFlowJob(folder, replay, steps);
+  if (kind === "causal-flow" || kind === "causal-flow-cross") return causalFlowJob(kind, options);
   return latentJob(folder, kind === "flow" ? "flow" : "deterministic", replay);
 }
 
@@ -337,7 +343,9 @@ function modelOf(kind: Kind, folder: string): EncodedWorldModel {
     return loadAutoregressiveModel(file, loadDiscreteTokenizer(tokensFile(folder)), { sampling });
   }
   const tokenizer = loadContinuousTokenizer(latentsFile(folder), Rng.fromSeed(0));
-  return kind === "causal-flow" ? loadCausalFlowModel(file, tokenizer) : loadLatentModel(file, tokenizer);
+  return kind.startsWith("causal-flow")
+    ? loadCausalFlowModel(file, tokenizer)
+    : loadLatentModel(file, tokenizer);
 }
 
 /** The trained model of `kind`, or nothing where it has not been trained. */

@@ -8,6 +8,7 @@ import { tf, type Tensor } from "../engine/jit.ts";
 import type { NdArray } from "../core/ndarray.ts";
 import type { Rng } from "../core/rng.ts";
 import { frameCausalMask, type KeyValueCache } from "./attention.ts";
+import { crossAttend, type CrossBlocks } from "./cross-attention.ts";
 import { initLinear, linear, rmsNorm, type Linear } from "./layers.ts";
 import { initRotaryBlock, projectRotary, type RotaryBlock } from "./rotary-block.ts";
 import type { RotaryTable } from "./rotary.ts";
@@ -75,14 +76,21 @@ function attend(
  * Frames x [B, F, P, D] through all blocks; a position sees its own frame and those before it.
  * @param options.conditions [B, F, D] @param options.rotary one row per position of x
  * @param options.past keys and values of earlier frames, all of which are seen
+ * @param options.crossing numbers [B, F, A] that positions attend to in each frame, in the blocks named
  * @returns the output and the frames' own keys and values
  */
 export function adaptiveTransformer(
   blocks: AdaptiveBlocks<Tensor>,
   x: Tensor,
-  options: { conditions: Tensor; heads: number; rotary: RotaryTable; past?: AdaptiveCaches<Tensor> },
+  options: {
+    conditions: Tensor;
+    heads: number;
+    rotary: RotaryTable;
+    past?: AdaptiveCaches<Tensor>;
+    crossing?: { blocks: CrossBlocks<Tensor>; numbers: Tensor };
+  },
 ): { output: Tensor; caches: AdaptiveCaches<Tensor> } {
-  const { conditions, heads, rotary, past } = options;
+  const { conditions, heads, rotary, past, crossing } = options;
   const [, frames, positions] = x.shape as [number, number, number];
   const causal = { queryFrames: frames, keyFrames: frames, tokensPerFrame: positions };
   const mask = frames > 1 ? frameCausalMask(causal) : undefined;
@@ -94,6 +102,8 @@ export function adaptiveTransformer(
     const attended = attend(block, normed, { heads, rotary, mask, past: past?.[name] });
     caches[name] = attended.cache;
     h = tf.add(h, tf.mul(attended.output, gate));
+    const crossed = crossing?.blocks[name];
+    if (crossing && crossed) h = tf.add(h, crossAttend(crossed, h, crossing.numbers, heads));
     const inner = modulate(rmsNorm(block.mlpNorm, h), mlpShift, mlpScale);
     h = tf.add(h, tf.mul(linear(block.down, tf.relu(linear(block.up, inner))), mlpGate));
   }

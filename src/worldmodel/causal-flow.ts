@@ -19,6 +19,7 @@ import {
   type AdaptiveBlocks,
   type AdaptiveCaches,
 } from "../nn/adaptive.ts";
+import { initCross, type CrossBlocks } from "../nn/cross-attention.ts";
 import {
   initLinear,
   initMlp,
@@ -54,6 +55,8 @@ export interface CausalFlowConfig {
   readonly shortcut: boolean;
   /** Numbers of an embedded text that every frame is told; none unless given. */
   readonly textSize?: number;
+  /** How actions enter: with time and state through the adaptive norms (default), or by cross-attention. */
+  readonly actionEntry?: "norm" | "cross-attention";
 }
 
 /** Weights. */
@@ -62,6 +65,8 @@ export interface CausalFlowParams<T> {
   readonly positions: T;
   readonly condition: Mlp<T>;
   readonly blocks: AdaptiveBlocks<T>;
+  /** Where actions enter by cross-attention; empty otherwise. */
+  readonly crossing: CrossBlocks<T>;
   readonly norm: Norm<T>;
   readonly output: Linear<T>;
   readonly readout: Mlp<T>;
@@ -83,14 +88,17 @@ export function initCausalFlow(rng: Rng, config: CausalFlowConfig): CausalFlowPa
       fix: "use contextLength 3, dim 128, heads 4, samplingSteps 2",
     });
   }
+  const crosses = config.actionEntry === "cross-attention";
+  const conditionSize = (crosses ? 0 : actionSize) + stateSize + 1 + 2 * FEATURES + (config.textSize ?? 0);
   return {
     embed: initLinear(rng, channels, dim),
     positions: normalInit(rng, [tokens + 1, dim], 0.02),
-    condition: initMlp(rng, [actionSize + stateSize + 1 + 2 * FEATURES + (config.textSize ?? 0), dim, dim]),
+    condition: initMlp(rng, [conditionSize, dim, dim]),
     blocks: initAdaptive(rng, { dim, heads, count: config.blocks }),
     norm: initNorm(dim),
     output: initLinear(rng, dim, channels, 0.1),
     readout: initMlp(rng, [dim, dim, stateSize + 2], 0.1),
+    crossing: crosses ? initCross(rng, { dim, size: actionSize, count: config.blocks }) : {},
   };
 }
 
@@ -122,12 +130,13 @@ export interface FrameFacts {
   readonly text?: Tensor;
 }
 
-function conditionsOf(p: CausalFlowParams<Tensor>, facts: FrameFacts): Tensor {
+function conditionsOf(p: CausalFlowParams<Tensor>, config: CausalFlowConfig, facts: FrameFacts): Tensor {
   const [batch, frames] = facts.times.shape as [number, number];
   const embedded = (x: Tensor): Tensor =>
     tf.reshape(timeEmbedding(tf.reshape(x, [batch * frames]), FEATURES), [batch, frames, FEATURES]);
   const known = tf.reshape(facts.known, [batch, frames, 1]);
-  const all = [facts.actions, facts.states, known, embedded(facts.times), embedded(facts.steps)];
+  const all = [facts.states, known, embedded(facts.times), embedded(facts.steps)];
+  if (config.actionEntry !== "cross-attention") all.unshift(facts.actions);
   if (facts.text) {
     const size = facts.text.shape[1] as number;
     all.push(tf.tile(tf.reshape(facts.text, [batch, 1, size]), [1, frames, 1]));
@@ -157,10 +166,11 @@ export function runFrames(
 ): { hidden: Tensor; caches: AdaptiveCaches<Tensor> } {
   const frames = input.latents.shape[1] as number;
   const { output, caches } = adaptiveTransformer(p.blocks, embedLatents(p, config, input.latents), {
-    conditions: conditionsOf(p, input.facts),
+    conditions: conditionsOf(p, config, input.facts),
     heads: config.heads,
     rotary: windowRotary(config, input.from, input.from + frames),
     past,
+    crossing: { blocks: p.crossing, numbers: input.facts.actions },
   });
   return { hidden: rmsNorm(p.norm, output), caches };
 }

@@ -38,8 +38,8 @@ export function loudCausalParams(config: CausalFlowConfig): CausalFlowParams<NdA
 }
 
 /** An untrained model. */
-export function untrainedCausal(preconditioning: CausalFlowConfig["preconditioning"]): EncodedWorldModel {
-  const config = { ...causalConfig(), preconditioning };
+export function untrainedCausal(over: Partial<CausalFlowConfig>): EncodedWorldModel {
+  const config = { ...causalConfig(), ...over };
   const params = loudCausalParams(config);
   return makeCausalFlowModel({ config, params, normalizers: plain, tokenizer: lineTokenizer, actionSpec });
 }

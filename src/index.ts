@@ -51,6 +51,8 @@ export type { Dashboard, DashboardOptions } from "./dashboard/server.ts";
 export { compareFolders } from "./experiment/comparing.ts";
 export type { ComparingOptions } from "./experiment/comparing.ts";
 export type { Comparison } from "./experiment/compare.ts";
+export { exportPolicy } from "./experiment/loop/export-policy.ts";
+export type { ExportedInput } from "./experiment/loop/export-policy.ts";
 export { loadConfig } from "./experiment/config.ts";
 export { configJsonSchema, describeConfig, runFields, section } from "./experiment/config-schema.ts";
 export type { ConfigField, RunFields } from "./experiment/config-schema.ts";

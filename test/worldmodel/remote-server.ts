@@ -157,6 +157,8 @@ export class ToyServer {
   }
 
   async open(): Promise<string> {
+    // A test that stood still for longer than the server keeps a connection would send into a closed one.
+    this.#server.keepAliveTimeout = 120_000;
     await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }

@@ -49,16 +49,14 @@ function fillRow(x: Floats, b: number, value: number): void {
   x.data.fill(value, b * width, (b + 1) * width);
 }
 
-/** Nothing was before the frame that is learned: noise, of which the network is told that it is nothing else. */
-function removePast(batch: FlowBatch<Floats>, b: number, rng: Rng): void {
-  const width = batch.latents.data.length / batch.latents.shape[0];
-  rng.fillNormal(batch.latents.data.subarray(b * width, (b + 1) * width));
-  fillRow(batch.contextTimes, b, 0);
+/** Nothing was before the frame that is learned: zeros, of which the network is told by their time that they are nothing. */
+function removePast(batch: FlowBatch<Floats>, b: number): void {
+  for (const part of [batch.latents, batch.contextTimes]) fillRow(part, b, 0);
 }
 
 /** A replay batch with texts, and with what is left out of each row. */
 function captionedBatch(options: TextWorldTrainerOptions, batchSize: number, rng: Rng): FlowBatch<Floats> {
-  const { config, replay, textOf, untoldShare = 0.15, undirectedShare = 0.5, firstShare = 0.3 } = options;
+  const { config, replay, textOf, untoldShare = 0.15, undirectedShare = 0.5, firstShare = 0.5 } = options;
   const drawn = replay.sample({ batchSize, context: config.contextLength, horizon: 1, rng });
   const plain = flowBatch(drawn, options, rng);
   const actions = { ...plain.actions, data: plain.actions.data.slice() };
@@ -76,7 +74,7 @@ function captionedBatch(options: TextWorldTrainerOptions, batchSize: number, rng
   for (const [b, { episode }] of drawn.segments.entries()) {
     if (rng.random() >= untoldShare) batch.text.data.set(textOf(episode, rng), b * config.textSize);
     const first = rng.random() < firstShare;
-    if (first) removePast(batch, b, rng);
+    if (first) removePast(batch, b);
     if (!first && rng.random() >= undirectedShare) batch.known.data[b] = 1;
     else for (const part of [batch.states, batch.actions]) fillRow(part, b, 0);
   }

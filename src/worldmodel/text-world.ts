@@ -2,7 +2,7 @@
  * @file Video from words: a causal flow that is told a text, drawn frame after frame with classifier-free guidance; from
  * nothing, from a picture, or from observed frames under actions.
  *
- * The first frame is drawn from a context of pure noise, of which the network is told that nothing is there.
+ * The first frame is drawn after a context of zeros at time 0, which tells the network that nothing is there.
  * @source Cosmos-Predict2.5 (one model for text, image and video to world); Ho & Salimans 2022, Classifier-Free Diffusion
  * Guidance, eq. 6
  */
@@ -47,7 +47,10 @@ export interface TextWorldParts {
 
 /** How frames are drawn. */
 export interface DrawOptions {
-  /** 1 takes the text as it was learned, more follows it further, 0 ignores it. Default 2. */
+  /**
+   * 1 takes the text as it was learned, more follows it further, 0 ignores it. Default 2. More than 1 is for the first new
+   * frame alone: what is added to every frame adds up.
+   */
   readonly guidance?: number;
   /** Steps from noise to a frame; default 8. */
   readonly steps?: number;
@@ -163,11 +166,11 @@ class TextWorldModel implements TextWorld {
     const known = checkGiven(options, this.#parts.config);
     const rng = Rng.fromSeed(seed);
     const text = await encoder.embed(prompts);
-    const rows = { text, known: filled([batch], known ? 1 : 0), guidance: filled([], guidance) };
+    const rows = { text, known: filled([batch], known ? 1 : 0) };
     const draw = this.#drawer(steps);
     const out = zeros("uint8", [batch, count, ...this.frameShape]);
     const size = out.data.length / batch / Math.max(1, count);
-    let window = init === undefined ? this.#nothing(batch, rng) : await this.#seen(init, options);
+    let window = init === undefined ? this.#nothing(batch) : await this.#seen(init, options);
     for (let t = 0; t < count; t++) {
       const { actions } = options;
       const now =
@@ -175,7 +178,8 @@ class TextWorldModel implements TextWorld {
           ? shiftRows(window.actions, actionAt(actions, actions.shape[1] - count + t))
           : window.actions;
       const noise = normal([batch, window.latents.shape[2]], rng);
-      const drawn = await draw({ params, ...window, actions: now, ...rows, noise });
+      const strength = filled([], t === 0 ? guidance : Math.min(1, guidance));
+      const drawn = await draw({ params, ...window, actions: now, ...rows, noise, guidance: strength });
       const { latent, state } = drawn as unknown as Record<string, Floats>;
       const frames = await tokenizer.decode(latent);
       for (let b = 0; b < batch; b++)
@@ -229,10 +233,10 @@ class TextWorldModel implements TextWorld {
   }
 
   /** A context in which nothing is. */
-  #nothing(batch: number, rng: Rng): Window {
+  #nothing(batch: number): Window {
     const { contextLength, tokens, channels, stateSize, actionSize } = this.#parts.config;
     return {
-      latents: normal([batch, contextLength, tokens * channels], rng),
+      latents: zeros("float32", [batch, contextLength, tokens * channels]),
       states: zeros("float32", [batch, contextLength, stateSize]),
       actions: zeros("float32", [batch, contextLength, actionSize]),
       times: zeros("float32", [batch, contextLength]),

@@ -4,13 +4,15 @@
  * `npm run bench:correlation -- train --runs A,B`: world models with and without crashed episodes, on the recordings of
  * finished driving runs. `… -- study --runs A,B --json FILE [--starts N] [--horizons 15,30] [--whole]`: returns of graded
  * policies in the simulator (to the episodes' ends too with --whole), in each run's own model and in those. `… -- table
- * --json FILE,FILE [--points STEPS] [--picture FILE]`: the correlations, every policy's returns, and scatter plots.
+ * --json FILE,FILE [--runs A,B] [--points STEPS] [--picture FILE]`: the correlations (with the runs' own judgement of whole
+ * episodes too, if they are named), every policy's returns, and scatter plots.
  * Common: `--folder DIR`, where the trained models are.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { diets, trainAblation } from "./correlation/ablation.ts";
+import { judgedTable } from "./correlation/judged.ts";
 import { studyRun, type StudyPart } from "./correlation/study.ts";
 import { pointsTable, studyPicture, studyTable } from "./correlation/show.ts";
 
@@ -47,6 +49,7 @@ async function show(): Promise<void> {
   const files = values.json.split(",");
   const parts = files.flatMap((file) => JSON.parse(readFileSync(file, "utf8")) as StudyPart[]);
   console.log(studyTable(parts));
+  if (runs.length > 0) console.log(`\nagainst whole judged episodes\n\n${judgedTable(parts, runs)}`);
   for (const part of parts.filter(({ model }) => model === "own"))
     console.log(`\nseed ${part.seed}, ${values.points} steps\n\n${pointsTable(part, Number(values.points))}`);
   if (values.picture !== undefined) writeFileSync(values.picture, await studyPicture(parts));

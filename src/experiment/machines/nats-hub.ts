@@ -7,6 +7,7 @@ import type { KV } from "@nats-io/kv";
 import { Kvm } from "@nats-io/kv";
 import type { ObjectStore } from "@nats-io/obj";
 import { Objm } from "@nats-io/obj";
+import type { NatsConnection } from "@nats-io/transport-node";
 import type { Delivery, Hub, Objects, Queue, QueueOptions, Records } from "./hub.ts";
 import { itemFix, maxObjectBytes, objectFix, requireSize } from "./hub.ts";
 import { addressOf, connectNats, isFull, isMissing, isTaken, steadily } from "./nats-connection.ts";
@@ -46,18 +47,36 @@ async function makeStream(manager: JetStreamManager, name: string, options: Queu
   });
 }
 
-function deliveryOf(message: JsMsg, flush: () => Promise<void>): Delivery {
+/** A look at a queue in which items are neither held nor to be delivered; equal twice, it is no passing moment. */
+interface Stranding {
+  readonly firstItem: number;
+  readonly consumerCreated: string;
+}
+
+async function lookForStranded(manager: JetStreamManager, name: string): Promise<Stranding | undefined> {
+  const { state } = await manager.streams.info(name);
+  const consumer = await manager.consumers.info(name, "all");
+  const { num_ack_pending: held, num_pending: waiting, ack_floor: floor, created } = consumer;
+  // Whatever the counts say: what is below the floor counts as done, so it will never be delivered.
+  const isStranded =
+    state.messages > 0 && (state.messages > held + waiting || state.first_seq <= floor.stream_seq);
+  return isStranded ? { firstItem: state.first_seq, consumerCreated: created } : undefined;
+}
+
+function deliveryOf(message: JsMsg, connection: NatsConnection): Delivery {
+  // The client's own ackAck sends nothing when it is called again after a lost answer.
+  const { reply } = message as JsMsg & { readonly reply: string };
   return {
     id: message.headers?.get("Nats-Msg-Id") ?? "",
     data: message.data,
     attempt: message.info.deliveryCount,
-    done: () =>
-      steadily("a finished item", async (timeout) => {
-        await message.ackAck({ timeout });
-      }),
+    async done() {
+      await steadily("a finished item", (timeout) => connection.request(reply, "+ACK", { timeout }));
+    },
     async giveBack(delayMs) {
       message.nak(delayMs);
-      await flush();
+      // Where the connection has gone, the lease gives it back, a little later.
+      await connection.flush().catch(() => undefined);
     },
     keep: () => message.working(),
   };
@@ -68,20 +87,24 @@ class NatsQueue implements Queue {
   readonly #stream: JetStreamClient;
   readonly #consumer: Consumer;
   readonly #maxItemBytes: number;
-  readonly #flush: () => Promise<void>;
+  readonly #connection: NatsConnection;
+  readonly #manager: JetStreamManager;
+  #stranding: Stranding | undefined;
 
   constructor(options: {
     name: string;
     stream: JetStreamClient;
     consumer: Consumer;
     maxItemBytes: number;
-    flush: () => Promise<void>;
+    connection: NatsConnection;
+    manager: JetStreamManager;
   }) {
     this.#name = options.name;
     this.#stream = options.stream;
     this.#consumer = options.consumer;
     this.#maxItemBytes = options.maxItemBytes;
-    this.#flush = options.flush;
+    this.#connection = options.connection;
+    this.#manager = options.manager;
   }
 
   async put(id: string, data: Uint8Array, signal?: AbortSignal): Promise<boolean> {
@@ -105,13 +128,32 @@ class NatsQueue implements Queue {
     const until = performance.now() + waitMs;
     try {
       const message = await this.#consumer.next({ expires: Math.max(1000, waitMs) });
-      return message === null ? undefined : deliveryOf(message, this.#flush);
+      if (message !== null) return deliveryOf(message, this.#connection);
+      await this.#freeStranded();
+      return undefined;
     } catch {
       const there = await steadily("the queue", () => orMissing(this.#consumer.info()));
       const left = until - performance.now();
       if (left > 0) await sleep(there === undefined ? left : Math.min(200, left));
       return undefined;
     }
+  }
+
+  /**
+   * A server that was killed (2.9.10 was seen to) may come back without the list of what it had handed out: such items
+   * stay in the stream and nobody gets them. A new consumer delivers all that is there, held items too, whose takers
+   * count them once all the same.
+   */
+  async #freeStranded(): Promise<void> {
+    const before = this.#stranding;
+    const now = await lookForStranded(this.#manager, this.#name);
+    this.#stranding = now;
+    const lasts = now?.firstItem === before?.firstItem && now?.consumerCreated === before?.consumerCreated;
+    if (now === undefined || !lasts) return;
+    const { config } = await this.#manager.consumers.info(this.#name, "all");
+    await this.#manager.consumers.delete(this.#name, "all");
+    await this.#manager.consumers.add(this.#name, config);
+    this.#stranding = undefined;
   }
 }
 
@@ -211,7 +253,6 @@ export async function openNatsHub(url: string): Promise<Hub> {
     },
   );
   const stream = manager.jetstream();
-  const flush = (): Promise<void> => connection.flush();
   const maxItemBytes = (connection.info?.max_payload ?? 2 ** 20) - headerBytes;
   return {
     address: addressOf(url),
@@ -219,7 +260,7 @@ export async function openNatsHub(url: string): Promise<Hub> {
     async queue(name, options) {
       await steadily(`queue ${name}`, () => makeStream(manager, name, options));
       const consumer = await steadily(`queue ${name}`, () => stream.consumers.get(name, "all"));
-      return new NatsQueue({ name, stream, consumer, maxItemBytes, flush });
+      return new NatsQueue({ name, stream, consumer, maxItemBytes, connection, manager });
     },
     records: async (name) =>
       new NatsRecords(await steadily(`records ${name}`, () => new Kvm(connection).create(name))),

@@ -78,15 +78,18 @@ export class TrajectoryReader {
   readonly #queue: Queue;
   readonly #maxStaleness: number;
   readonly #ready: { delivery: Delivery; trajectory: Trajectory }[] = [];
-  /** Counted or dropped, but perhaps in no checkpoint yet. */
-  #unsettled: Delivery[] = [];
+  /** Counted, but perhaps in no checkpoint yet: the latest delivery of each, by id. */
+  #unsettled = new Map<string, Delivery>();
   #ledger = new Ledger();
   readonly #beat: NodeJS.Timeout;
 
   constructor(queue: Queue, options: { readonly maxStaleness: number; readonly leaseSeconds: number }) {
     this.#queue = queue;
     this.#maxStaleness = options.maxStaleness;
-    const held = (): Delivery[] => [...this.#unsettled, ...this.#ready.map(({ delivery }) => delivery)];
+    const held = (): Delivery[] => [
+      ...this.#unsettled.values(),
+      ...this.#ready.map(({ delivery }) => delivery),
+    ];
     this.#beat = setInterval(() => held().forEach((each) => each.keep()), options.leaseSeconds * 250);
   }
 
@@ -107,21 +110,32 @@ export class TrajectoryReader {
       signal.throwIfAborted();
       if (this.#ready.length === 0) await this.#fetch(count - taken.length, signal);
       const next = this.#ready.shift();
-      if (next !== undefined && this.#isFresh(next.trajectory, version)) taken.push(next.trajectory);
-      if (next !== undefined) this.#unsettled.push(next.delivery);
+      if (next !== undefined && (await this.#count(next.delivery, next.trajectory, version)))
+        taken.push(next.trajectory);
     }
     this.counts.counted += count;
     return taken;
   }
 
-  #isFresh({ producer, number, version: acted }: Trajectory, version: number): boolean {
+  /**
+   * Count it, or see that it must not be. What is in a checkpoint already, or will never be wanted, leaves the queue at
+   * once: held until the next checkpoint it could fill the queue, so that the next checkpoint never comes.
+   */
+  async #count(delivery: Delivery, trajectory: Trajectory, version: number): Promise<boolean> {
+    const { producer, number, version: acted } = trajectory;
     if (!this.#ledger.count(producer, number)) {
       this.counts.duplicates++;
+      if (this.#unsettled.has(delivery.id)) this.#unsettled.set(delivery.id, delivery);
+      else await delivery.done();
       return false;
     }
-    if (version - acted <= this.#maxStaleness) return true;
-    this.counts.stale++;
-    return false;
+    if (version - acted > this.#maxStaleness) {
+      this.counts.stale++;
+      await delivery.done();
+      return false;
+    }
+    this.#unsettled.set(delivery.id, delivery);
+    return true;
   }
 
   async #fetch(count: number, signal: AbortSignal): Promise<void> {
@@ -137,8 +151,8 @@ export class TrajectoryReader {
   /** The ledger with everything taken so far is in a checkpoint now: the hub may forget it. */
   async settle(): Promise<void> {
     const settled = this.#unsettled;
-    this.#unsettled = [];
-    await Promise.all(settled.map((delivery) => delivery.done()));
+    this.#unsettled = new Map();
+    await Promise.all([...settled.values()].map((delivery) => delivery.done()));
   }
 
   /** Stop keeping what is held; it goes back to the queue when its lease is over, or at once where it was never looked at. */

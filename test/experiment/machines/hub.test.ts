@@ -207,10 +207,10 @@ describeNeeding(natsServer, "the hub on a NATS server", () => {
       for await (const [key] of records.watch(stop.signal)) if (seen.push(key) === 2) stop.abort();
     })();
     await records.set("first", bytes("1"));
-    await server.kill();
+    const restarted = server.restart("SIGKILL");
     const put = queue.put("during", bytes("1"));
     const done = held?.done();
-    await server.start();
+    await restarted;
     expect(await put).toBe(true);
     await done;
     expect(await queue.put("before", bytes("1"))).toBe(false);

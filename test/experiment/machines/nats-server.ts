@@ -14,8 +14,8 @@ export interface TestServer {
   readonly url: string;
   /** SIGKILL; what it stored stays. */
   kill(): Promise<void>;
-  /** After `kill`: on the same port and folder. */
-  start(): Promise<void>;
+  /** Stopped in order, or killed, and started on the same port and folder. */
+  restart(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
 }
 
 async function freePort(): Promise<number> {
@@ -48,10 +48,10 @@ export async function startNats(settings = ""): Promise<TestServer> {
   const config = join(folder, "server.conf");
   writeFileSync(config, `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${folder}" }\n${settings}\n`);
   let child: ChildProcess | undefined;
-  const kill = async (): Promise<void> => {
+  const stop = async (signal: "SIGTERM" | "SIGKILL"): Promise<void> => {
     if (child === undefined) return;
     const gone = once(child, "exit");
-    child.kill("SIGKILL");
+    child.kill(signal);
     await gone;
     child = undefined;
   };
@@ -60,5 +60,12 @@ export async function startNats(settings = ""): Promise<TestServer> {
     await listening(port);
   };
   await start();
-  return { url: `nats://127.0.0.1:${port}`, kill, start };
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    kill: () => stop("SIGKILL"),
+    async restart(signal = "SIGTERM") {
+      await stop(signal);
+      await start();
+    },
+  };
 }

@@ -91,13 +91,12 @@ function panel(parts: readonly StudyPart[], model: StudyPart["model"], horizon: 
   });
 }
 
-/** A PNG of panels in rows: the models with a trained rival down, the first two horizons and the last across. */
+/** A PNG of panels in rows: the models down, the last three horizons across. */
 export async function studyPicture(parts: readonly StudyPart[]): Promise<Uint8Array> {
   const models = (["own", "with", "without"] as const).filter((model) =>
     parts.some((part) => part.model === model),
   );
-  const all = comparedHorizons(parts[0].points);
-  const horizons = [all[0], all[1], all[all.length - 1]];
+  const horizons = comparedHorizons(parts[0].points).slice(-3);
   const scale = 1.2;
   const [width, height] = [560 * scale, 430 * scale];
   const panels = models.flatMap((model, row) =>

@@ -126,7 +126,10 @@ async function killedServer(bench: Bench): Promise<Row> {
   const before = await bench.client.jobsLeft();
   for (let i = 0; i < 500; i++) await bench.client.addJob(`survivor-${i}`);
   await bench.server.restart();
-  return { "killed server: lost of 500": before + 500 - (await leftAfterRestart(bench.client)) };
+  const all = before + 500;
+  return {
+    "killed server: confirmed jobs lost": `${all - (await leftAfterRestart(bench.client))} of ${all}`,
+  };
 }
 
 /** The same id again while it waits, and again after it was done. */

@@ -111,6 +111,9 @@ interface DrawInput {
   readonly guidance: Tensor;
 }
 
+/** Latents are standardized: no estimate is let go further, as guidance would drive it. */
+const furthest = 4;
+
 /** The next frame in `steps` equal steps, its clean estimate moved away from what it would be without the text. */
 function compileDraw(config: TextWorldConfig, steps: number) {
   const draw = ({ params, noise, guidance, text, ...window }: DrawInput): Record<string, Tensor> => {
@@ -127,7 +130,8 @@ function compileDraw(config: TextWorldConfig, steps: number) {
     let state: Tensor = told.state;
     for (let i = 0; i < steps; i++) {
       const [with_, without] = [cleanOf(told, latent, i / steps), cleanOf(untold, latent, i / steps)];
-      const clean = tf.add(without.latent, tf.mul(tf.sub(with_.latent, without.latent), guidance));
+      const guided = tf.add(without.latent, tf.mul(tf.sub(with_.latent, without.latent), guidance));
+      const clean = tf.minimum(tf.maximum(guided, -furthest), furthest);
       const noised = { latent, time: tf.fill([batch], i / steps), step: tf.zeros([batch]) };
       latent = tf.add(latent, tf.mul(velocityOf(clean, noised), 1 / steps));
       state = with_.state;

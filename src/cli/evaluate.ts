@@ -20,12 +20,16 @@ export async function evaluate(path: string, options: { readonly episodes?: stri
 }
 
 /** Options as the command line gives them. */
-export type WorldModelFlags = Pick<
+export interface WorldModelFlags extends Pick<
   WorldModelEvaluation,
   "episodes" | "report" | "seed" | "windows" | "starts"
->;
+> {
+  readonly samplingSteps?: "1" | "2" | "4";
+}
 
 /** Measure a world model and write its report. */
-export async function evaluateModel(path: string, options: WorldModelFlags): Promise<void> {
-  await evaluateWorldModel(path, options);
+export async function evaluateModel(path: string, flags: WorldModelFlags): Promise<void> {
+  const { samplingSteps, ...settings } = flags;
+  const passes = samplingSteps && ({ "1": 1, "2": 2, "4": 4 } as const)[samplingSteps];
+  await evaluateWorldModel(path, { ...settings, samplingSteps: passes });
 }

@@ -123,6 +123,12 @@ function addEvaluate(program: Command): void {
     .option("--report <file>", "where the page goes, JSON beside it (default: worldmodel-report.html there)")
     .option("--seed <n>", "repetition of the run (default: its first)", integer)
     .option("--windows <n>", "windows per measure (default: 128)", integer)
+    .addOption(
+      new Option(
+        "--sampling-steps <n>",
+        "passes per imagined frame of a causal flow (default: its own)",
+      ).choices(["1", "2", "4"]),
+    )
     .option("--starts <n>", "starts per policy and split for returns, 0 for none (default: 32)", integer)
     .action(async (path: string, options: WorldModelFlags) =>
       // Commander gives an option that both commands know to the outer one.

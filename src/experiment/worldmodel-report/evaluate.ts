@@ -26,6 +26,8 @@ export interface WorldModelEvaluation {
   readonly windows?: number;
   /** Training steps of each inverse-dynamics probe; 400 unless given. */
   readonly probeSteps?: number;
+  /** Passes per imagined frame, where the model lets one choose. */
+  readonly samplingSteps?: OpenOptions["samplingSteps"];
   /** Starts per policy and split of the correlation study; 32 unless given, 0 leaves it out. */
   readonly starts?: number;
   readonly speedSeconds?: number;
@@ -91,7 +93,8 @@ export async function evaluateWorldModel(
       fix: "add --episodes FOLDER",
     });
   }
-  const opened = openModelFolder(target.model, target.options);
+  const { samplingSteps } = settings;
+  const opened = openModelFolder(target.model, { ...target.options, samplingSteps });
   log(`${opened.kind} ${opened.file}`);
   const recordings =
     settings.episodes === undefined

@@ -11,6 +11,7 @@ import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { loadDiscreteTokenizer } from "../../tokenizer/video.ts";
 import { loadAutoregressiveModel } from "../../worldmodel/autoregressive-checkpoint.ts";
 import { loadCausalFlowModel } from "../../worldmodel/causal-flow-model.ts";
+import type { CausalFlowConfig } from "../../worldmodel/causal-flow.ts";
 import { loadLatentModel } from "../../worldmodel/checkpoint.ts";
 import type { EncodedWorldModel } from "../../worldmodel/worldmodel.ts";
 
@@ -29,6 +30,8 @@ export interface OpenedModel {
 export interface OpenOptions {
   /** How an ensemble's termination probabilities are joined. */
   readonly termination?: "mean" | "max";
+  /** Passes per imagined frame of a causal flow: 1, 2 or 4; its own number unless given. */
+  readonly samplingSteps?: CausalFlowConfig["samplingSteps"];
 }
 
 type Loaded = Pick<OpenedModel, "model" | "encoder">;
@@ -53,8 +56,8 @@ function withDiscrete(file: string, tokenizerFile: string): Loaded {
 const loaders: Readonly<Record<string, (file: string, tokenizer: string, options: OpenOptions) => Loaded>> = {
   "latent-world-model": (file, tokenizer, options) =>
     withContinuous(tokenizer, (loaded) => loadLatentModel(file, loaded, options)),
-  "causal-flow-world-model": (file, tokenizer) =>
-    withContinuous(tokenizer, (loaded) => loadCausalFlowModel(file, loaded)),
+  "causal-flow-world-model": (file, tokenizer, { samplingSteps }) =>
+    withContinuous(tokenizer, (loaded) => loadCausalFlowModel(file, loaded, { samplingSteps })),
   "autoregressive-world-model": withDiscrete,
 };
 
@@ -110,6 +113,15 @@ export function openModelFolder(path: string, options: OpenOptions = {}): Opened
       expected: `a checkpoint with hash ${tokenizerHash.slice(0, 12)}`,
       got: found.map((each) => `${basename(each.file)} ${each.hash.slice(0, 12)}`).join(", "),
       fix: "copy the tokenizer that this model was trained with into the folder",
+    });
+  }
+  if (options.samplingSteps !== undefined && kind !== "causal-flow-world-model") {
+    fail({
+      code: "NOT_SUPPORTED",
+      what: `${file} has no sampling steps to choose`,
+      expected: "a causal-flow-world-model",
+      got: kind,
+      fix: "leave the number of sampling steps away",
     });
   }
   return { kind, file, tokenizerFile: tokenizer.file, ...loaders[kind](file, tokenizer.file, options) };

@@ -3,6 +3,8 @@
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it, vi } from "vitest";
+import { zeros } from "../../../src/core/ndarray.ts";
+import { Rng } from "../../../src/core/rng.ts";
 import { main } from "../../../src/cli/program.ts";
 import { evaluateWorldModel } from "../../../src/experiment/worldmodel-report/evaluate.ts";
 import { openModelFolder } from "../../../src/experiment/worldmodel-report/model-folder.ts";
@@ -78,6 +80,25 @@ describe("a report", () => {
 });
 
 describe("a folder of checkpoints", () => {
+  it("opens a causal flow with as many passes per frame as wanted, and refuses that of other kinds", async () => {
+    const [flow, latent] = [newFolder(), newFolder()];
+    saveToyModel(flow, "causal-flow-world-model");
+    saveToyModel(latent, "latent-world-model");
+    const dream = async (samplingSteps?: 1 | 2 | 4): Promise<Float32Array> => {
+      const { model } = openModelFolder(flow, { samplingSteps });
+      const frame = { dtype: "uint8", shape: [1, 1, 16, 16, 3], data: new Uint8Array(768).fill(90) } as const;
+      const state = await model.encode(
+        { frame, state: zeros("float32", [1, 1, 3]) },
+        zeros("float32", [1, 0, 2]),
+      );
+      const next = await model.step(state, zeros("float32", [1, 2]), Rng.fromSeed(1));
+      return next.state.latents.data;
+    };
+    expect(await dream(1)).toEqual(await dream());
+    expect(await dream(4)).not.toEqual(await dream());
+    expect(() => openModelFolder(latent, { samplingSteps: 2 })).toThrow(/NOT_SUPPORTED.*sampling steps/);
+  });
+
   it("must hold one world model, or the file is named; and its own tokenizer", () => {
     const folder = newFolder();
     saveToyModel(folder, "latent-world-model");

@@ -77,6 +77,14 @@ describe("a report", () => {
     vi.restoreAllMocks();
     expect(told).toContain(`there is no ${nothing}`);
   });
+
+  it("leaves --episodes a count where a run is judged", async () => {
+    let told = "";
+    vi.spyOn(process.stderr, "write").mockImplementation((text) => ((told += text.toString()), true));
+    expect(await main(["evaluate", newFolder(), "--episodes", "many"])).toBe(2);
+    vi.restoreAllMocks();
+    expect(told).toMatch(/--episodes.*whole number above 0.*"many"/s);
+  });
 });
 
 describe("a folder of checkpoints", () => {

@@ -30,6 +30,9 @@ class Bell {
   }
 }
 
+// Not slice: a Buffer's is a view.
+const copyOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes);
+
 const rememberMs = 600_000;
 
 class MemoryQueue implements Queue {
@@ -55,7 +58,7 @@ class MemoryQueue implements Queue {
       await this.#bell.heard(undefined, signal);
     }
     this.#known.set(id, Date.now());
-    this.#waiting.push({ id, data: data.slice(), attempt: 0 });
+    this.#waiting.push({ id, data: copyOf(data), attempt: 0 });
     this.#bell.ring();
     return true;
   }
@@ -132,7 +135,7 @@ class MemoryRecords implements Records {
   async set(key: string, value: Uint8Array): Promise<void> {
     // Latest last, so that a watcher sees changes in their order.
     this.#values.delete(key);
-    this.#values.set(key, { value: value.slice(), revision: ++this.#revision });
+    this.#values.set(key, { value: copyOf(value), revision: ++this.#revision });
     this.#bell.ring();
   }
 
@@ -170,11 +173,12 @@ class MemoryObjects implements Objects {
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
     requireSize(`object ${name}`, bytes.length, maxObjectBytes, objectFix);
-    this.#objects.set(name, bytes.slice());
+    this.#objects.set(name, copyOf(bytes));
   }
 
   async get(name: string): Promise<Uint8Array | undefined> {
-    return this.#objects.get(name)?.slice();
+    const bytes = this.#objects.get(name);
+    return bytes && copyOf(bytes);
   }
 
   async has(name: string): Promise<boolean> {

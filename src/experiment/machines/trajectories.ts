@@ -29,7 +29,7 @@ function unpack(id: string, data: Uint8Array): Trajectory {
     Trajectory,
     "payload"
   > & { sha256: string };
-  const payload = data.slice(end + 1);
+  const payload = data.subarray(end + 1);
   const got = sha256(payload);
   if (got !== hash)
     fail({ code: "PROTOCOL", what: `trajectory ${id} is damaged`, expected: `sha256 ${hash}`, got });
@@ -103,7 +103,10 @@ export class TrajectoryReader {
     this.#ledger = new Ledger(record);
   }
 
-  /** `count` trajectories that were not counted before and whose weights are at most `maxStaleness` versions behind `version`. */
+  /**
+   * `count` trajectories that were not counted before and whose weights are at most `maxStaleness` versions behind `version`.
+   * @throws PROTOCOL for a damaged one, which is then out of the queue; the signal's reason
+   */
   async take(count: number, version: number, signal: AbortSignal): Promise<Trajectory[]> {
     const taken: Trajectory[] = [];
     while (taken.length < count) {
@@ -142,7 +145,13 @@ export class TrajectoryReader {
     const one = async (): Promise<void> => {
       const delivery = await this.#queue.take(waitMs);
       if (delivery === undefined) return;
-      this.#ready.push({ delivery, trajectory: unpack(delivery.id, delivery.data) });
+      try {
+        this.#ready.push({ delivery, trajectory: unpack(delivery.id, delivery.data) });
+      } catch (error) {
+        // It would be no better if it came again, and stop the learner each time.
+        await delivery.done();
+        throw error;
+      }
     };
     await Promise.all(Array.from({ length: Math.min(parallel, count) }, one));
     signal.throwIfAborted();

@@ -154,6 +154,18 @@ function conforms(open: () => Promise<Hub>): void {
     expect([await objects.has("large"), await objects.get("large")]).toEqual([false, undefined]);
   });
 
+  it("has what it was given, whatever becomes of the giver's array", async () => {
+    const [queue, records, objects] = [await queueOf(), await hub.records("own"), await hub.objects("own")];
+    const mine = Buffer.from("before");
+    await queue.put("a", mine);
+    await records.set("a", mine);
+    await objects.put("a", mine);
+    mine.write("AFTER!");
+    expect(text((await queue.take(1000))?.data)).toBe("before");
+    expect(text(await records.get("a"))).toBe("before");
+    expect(text(await objects.get("a"))).toBe("before");
+  });
+
   it("forgets a name with everything behind it", async () => {
     const options = { capacity: 1, leaseSeconds: 30, maxHeld: 1 };
     await (await hub.queue("gone", options)).put("a", bytes("1"));

@@ -31,7 +31,7 @@ beforeAll(async () => {
   run = mkdtempSync(join(tmpdir(), "reverie-deployment-"));
   const path = new URL("../../../experiments/arm/smoke.yaml", import.meta.url).pathname;
   const config = loadConfig(armSchema, path, ["name=deployment"]);
-  const offline = { ...config.imagination, warmStart: "none" };
+  const offline = { ...config.imagination, warmStart: "none", anchorCoefficient: 0 };
   writeFileSync(join(run, "config.yaml"), stringify({ ...config, imagination: offline }));
   mkdirSync(join(run, "checkpoints"));
   ({ work, close: closeRun } = openArmRun(run, { rounds: 1 }));

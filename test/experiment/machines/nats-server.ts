@@ -6,8 +6,16 @@ import { writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { afterAll } from "vitest";
 import { natsServer } from "../../needing.ts";
 import { newFolder } from "../folders.ts";
+
+const running = new Set<ChildProcess>();
+
+// A test that fails leaves its server to this.
+afterAll(() => {
+  for (const child of running) child.kill("SIGKILL");
+});
 
 /** A running server. */
 export interface TestServer {
@@ -53,10 +61,12 @@ export async function startNats(settings = ""): Promise<TestServer> {
     const gone = once(child, "exit");
     child.kill(signal);
     await gone;
+    running.delete(child);
     child = undefined;
   };
   const start = async (): Promise<void> => {
     child = spawn(natsServer.program, ["-c", config], { stdio: "ignore" });
+    running.add(child);
     await listening(port);
   };
   await start();

@@ -3,11 +3,11 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { afterEach } from "vitest";
+import { afterAll } from "vitest";
 
 const running: ChildProcess[] = [];
 
-afterEach(() => {
+afterAll(() => {
   for (const child of running.splice(0)) child.kill("SIGKILL");
 });
 

@@ -84,7 +84,7 @@ function walkAround(view: ArmView, wantedRad: number, height: number): Wish {
   const turn = Math.atan2(Math.sin(wantedRad - now), Math.cos(wantedRad - now));
   const distance = Math.hypot(fromX, fromY);
   const step = Math.min(Math.max(turn, -0.45), 0.45);
-  const outwards = distance < radius - 0.01 && Math.abs(turn) > 0.3 ? 0 : step;
+  const outwards = distance < touchM + 0.002 && Math.abs(turn) > 0.3 ? 0 : step;
   const angle = now + outwards;
   const lifted = tip[2] - height > 0.02 && distance < clearM ? tip[2] : height;
   return towards(

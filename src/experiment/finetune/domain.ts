@@ -8,6 +8,7 @@ import type { LatentReplay } from "../../worldmodel/contexts.ts";
 import type { EpisodeFrames } from "../../worldmodel/evaluate.ts";
 import { encodeInto, makeLatentReplay } from "../../worldmodel/latent-replay.ts";
 import type { ActionSpec } from "../../worldmodel/worldmodel.ts";
+import { checkForm } from "../loop/stored-episodes.ts";
 
 /** Encoded episodes and their frames, in one order. */
 export interface Domain {
@@ -24,25 +25,13 @@ export interface DomainForm {
   readonly actionSize: number;
 }
 
-function checkEpisodeForm(folder: string, { id, frames, states, actions }: Episode, form: DomainForm): void {
-  const got = [frames.shape.slice(1), states.shape.slice(1), actions.shape.slice(1)].map(String);
-  const expected = [form.tokenizer.frameShape, [form.stateSize], [form.actionSize]].map(String);
-  if (got.every((shape, i) => shape === expected[i])) return;
-  fail({
-    code: "INVALID_SHAPE",
-    what: `episode "${id}" of ${folder} is not of the base's form`,
-    expected: `frames [${expected[0]}], ${expected[1]} states, ${expected[2]} actions`,
-    got: `frames [${got[0]}], ${got[1]} states, ${got[2]} actions`,
-    fix: "resize pictures and choose states and actions as the base has them",
-  });
-}
-
 async function readEpisodes(folder: string, form: DomainForm): Promise<Episode[]> {
   const source = await openEpisodes(folder);
   const episodes: Episode[] = [];
   try {
     for await (const episode of source.episodes()) {
-      checkEpisodeForm(folder, episode, form);
+      const { tokenizer, stateSize, actionSize } = form;
+      checkForm(folder, episode, { frame: tokenizer.frameShape, states: stateSize, actions: actionSize });
       episodes.push(episode);
     }
   } finally {

@@ -30,7 +30,8 @@ export interface StoredOptions {
   readonly onEpisode: (episode: Episode) => Promise<void>;
 }
 
-function checkForm(from: string, episode: Episode, form: EpisodeForm): void {
+/** @throws INVALID_SHAPE for an episode of another form */
+export function checkForm(from: string, episode: Episode, form: EpisodeForm): void {
   const { id, frames, states, actions } = episode;
   const got = [frames.shape.slice(1), states.shape.slice(1), actions.shape.slice(1)].map(String);
   const expected = [form.frame, [form.states], [form.actions]].map(String);

@@ -11,12 +11,12 @@ import { drivingTask, stateSize } from "../../src/experiment/driving/task.ts";
 import { Workspace } from "../../src/experiment/loop/workspace.ts";
 import { loadCheckpoint } from "../../src/nn/checkpoint.ts";
 import { learningRateAt } from "../../src/nn/schedules.ts";
-import { loadLatentModel, saveLatentModel } from "../../src/worldmodel/checkpoint.ts";
+import { loadLatentModel, saveLatentModel } from "../../src/worldmodel/latent/checkpoint.ts";
 import type { LatentReplay } from "../../src/worldmodel/contexts.ts";
-import type { LatentWorldModel } from "../../src/worldmodel/latent-model.ts";
-import { makeLatentReplay } from "../../src/worldmodel/latent-replay.ts";
+import type { LatentWorldModel } from "../../src/worldmodel/latent/latent-model.ts";
+import { makeLatentReplay } from "../../src/worldmodel/latent/latent-replay.ts";
 import { fitNormalizers, type Normalizers } from "../../src/worldmodel/normalizers.ts";
-import { makeEnsembleTrainer } from "../../src/worldmodel/train.ts";
+import { makeEnsembleTrainer } from "../../src/worldmodel/latent/train.ts";
 
 /** Which recordings a model was trained on; both sets hold the same number of steps. */
 export const diets = ["with", "without"] as const;

@@ -3,7 +3,7 @@
 import { learningRateAt } from "../../src/nn/schedules.ts";
 import { Rng } from "../../src/core/rng.ts";
 import { listEpisodes, loadEpisode } from "../../src/data/episode-store.ts";
-import { encodeInto } from "../../src/worldmodel/latent-replay.ts";
+import { encodeInto } from "../../src/worldmodel/latent/latent-replay.ts";
 import { makeCloner } from "../../src/policy/cloning.ts";
 import { makeActorCritic } from "../../src/policy/networks.ts";
 import { cloningBatch } from "../../src/experiment/loop/stage-cloning.ts";

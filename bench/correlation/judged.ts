@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { correlationOf, type Correlation } from "../../src/experiment/policy-returns.ts";
 import { comparedHorizons } from "../../src/experiment/worldmodel-report/tables.ts";
-import { meanOf } from "../../src/experiment/statistics.ts";
+import { meanOf } from "../../src/experiment/report/statistics.ts";
 import type { StudyPart } from "./study.ts";
 
 interface Verdict {

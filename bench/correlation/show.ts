@@ -4,7 +4,7 @@ import sharp from "sharp";
 import { correlationOf, type Correlation } from "../../src/experiment/policy-returns.ts";
 import { comparedHorizons } from "../../src/experiment/worldmodel-report/tables.ts";
 import { scatterSvg } from "../../src/experiment/worldmodel-report/scatter.ts";
-import type { Estimate } from "../../src/experiment/table.ts";
+import type { Estimate } from "../../src/experiment/report/table.ts";
 import type { StudyPart } from "./study.ts";
 
 type Point = StudyPart["points"][number];

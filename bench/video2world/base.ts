@@ -20,11 +20,11 @@ import {
 import { frameSourceOf } from "../../src/tokenizer/frame-source.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { makeTokenizerTrainer } from "../../src/tokenizer/train.ts";
-import { saveLatentModel } from "../../src/worldmodel/checkpoint.ts";
-import { initDenoiser, type DenoiserConfig } from "../../src/worldmodel/denoiser.ts";
-import { encodeInto, makeLatentReplay } from "../../src/worldmodel/latent-replay.ts";
+import { saveLatentModel } from "../../src/worldmodel/latent/checkpoint.ts";
+import { initDenoiser, type DenoiserConfig } from "../../src/worldmodel/latent/denoiser.ts";
+import { encodeInto, makeLatentReplay } from "../../src/worldmodel/latent/latent-replay.ts";
 import { fitNormalizers } from "../../src/worldmodel/normalizers.ts";
-import { makeEnsembleTrainer } from "../../src/worldmodel/train.ts";
+import { makeEnsembleTrainer } from "../../src/worldmodel/latent/train.ts";
 
 /** A driving task. */
 export type Task = "DriveTrack-v0" | "DriveTraffic-v0";

@@ -12,7 +12,7 @@ import { learningRateAt } from "../../src/nn/schedules.ts";
 import { captionOf, drivingAttributes, type SceneAttributes } from "../../src/sim/driving/captions.ts";
 import type { Split } from "../../src/sim/driving/world.ts";
 import { loadContinuousTokenizer } from "../../src/tokenizer/continuous.ts";
-import { encodeInto, makeLatentReplay } from "../../src/worldmodel/latent-replay.ts";
+import { encodeInto, makeLatentReplay } from "../../src/worldmodel/latent/latent-replay.ts";
 import { fitNormalizers } from "../../src/worldmodel/normalizers.ts";
 import {
   loadTextEncoder,
@@ -20,15 +20,15 @@ import {
   wordsOf,
   type TextEncoder,
   type TextEncoderConfig,
-} from "../../src/worldmodel/text-encoder.ts";
-import { trainTextEncoder } from "../../src/worldmodel/text-encoder-train.ts";
+} from "../../src/worldmodel/text/text-encoder.ts";
+import { trainTextEncoder } from "../../src/worldmodel/text/text-encoder-train.ts";
 import {
   loadTextWorld,
   saveTextWorld,
   type TextWorld,
   type TextWorldConfig,
-} from "../../src/worldmodel/text-world.ts";
-import { makeTextWorldTrainer, type TextWorldTrainer } from "../../src/worldmodel/text-world-train.ts";
+} from "../../src/worldmodel/text/text-world.ts";
+import { makeTextWorldTrainer, type TextWorldTrainer } from "../../src/worldmodel/text/text-world-train.ts";
 import { trainTokenizer } from "./base.ts";
 import { recordClips } from "./captions.ts";
 

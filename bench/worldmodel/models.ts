@@ -15,22 +15,25 @@ import {
 } from "../../src/tokenizer/continuous.ts";
 import { makeTokenizerTrainer } from "../../src/tokenizer/train.ts";
 import { loadDiscreteTokenizer } from "../../src/tokenizer/video.ts";
-import type { AutoregressiveConfig } from "../../src/worldmodel/autoregressive.ts";
+import type { AutoregressiveConfig } from "../../src/worldmodel/autoregressive/autoregressive.ts";
 import {
   loadAutoregressiveModel,
   saveAutoregressiveModel,
-} from "../../src/worldmodel/autoregressive-checkpoint.ts";
-import { makeAutoregressiveTrainer } from "../../src/worldmodel/autoregressive-train.ts";
-import { loadLatentModel, saveLatentModel } from "../../src/worldmodel/checkpoint.ts";
+} from "../../src/worldmodel/autoregressive/autoregressive-checkpoint.ts";
+import { makeAutoregressiveTrainer } from "../../src/worldmodel/autoregressive/autoregressive-train.ts";
+import { loadLatentModel, saveLatentModel } from "../../src/worldmodel/latent/checkpoint.ts";
 import type { LatentReplay } from "../../src/worldmodel/contexts.ts";
-import type { CausalFlowConfig } from "../../src/worldmodel/causal-flow.ts";
-import { loadCausalFlowModel, saveCausalFlowModel } from "../../src/worldmodel/causal-flow-model.ts";
-import { makeCausalFlowTrainer } from "../../src/worldmodel/causal-flow-train.ts";
-import type { DenoiserConfig } from "../../src/worldmodel/denoiser.ts";
-import { shiftedTimes } from "../../src/worldmodel/flow-times.ts";
+import type { CausalFlowConfig } from "../../src/worldmodel/causal-flow/causal-flow.ts";
+import {
+  loadCausalFlowModel,
+  saveCausalFlowModel,
+} from "../../src/worldmodel/causal-flow/causal-flow-model.ts";
+import { makeCausalFlowTrainer } from "../../src/worldmodel/causal-flow/causal-flow-train.ts";
+import type { DenoiserConfig } from "../../src/worldmodel/latent/denoiser.ts";
+import { shiftedTimes } from "../../src/worldmodel/causal-flow/flow-times.ts";
 import type { EncodedWorldModel } from "../../src/worldmodel/worldmodel.ts";
 import { fitNormalizers } from "../../src/worldmodel/normalizers.ts";
-import { makeEnsembleTrainer } from "../../src/worldmodel/train.ts";
+import { makeEnsembleTrainer } from "../../src/worldmodel/latent/train.ts";
 import { clipSourceOf, trackActions, trackStateSize } from "./driving-data.ts";
 
 /** Kinds of models in the table. */

@@ -2,7 +2,7 @@
 
 import { Rng } from "../../src/core/rng.ts";
 import { lengthOf, type Episode } from "../../src/data/episode.ts";
-import { openLoopScores, type HorizonScore } from "../../src/worldmodel/evaluate.ts";
+import { openLoopScores, type HorizonScore } from "../../src/worldmodel/measures/evaluate.ts";
 import { encodedReplay, loadTrained, type Kind } from "./models.ts";
 
 /** One model's scores. */

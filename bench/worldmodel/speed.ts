@@ -3,7 +3,7 @@
 import { zeros } from "../../src/core/ndarray.ts";
 import { Rng } from "../../src/core/rng.ts";
 import type { Episode } from "../../src/data/episode.ts";
-import type { AutoregressiveWorldModel } from "../../src/worldmodel/autoregressive-model.ts";
+import type { AutoregressiveWorldModel } from "../../src/worldmodel/autoregressive/autoregressive-model.ts";
 import { makeReplayContexts } from "../../src/worldmodel/contexts.ts";
 import type { LatentState, WorldModel } from "../../src/worldmodel/worldmodel.ts";
 import { encodedReplay, loadTrained, type Kind } from "./models.ts";

@@ -15,7 +15,7 @@ import type { VectorEnv } from "../../src/env/env.ts";
 import { withLatentObservations } from "../../src/env/latent.ts";
 import type { PixelBatch } from "../../src/env/latent.ts";
 import type { ActorCritic } from "../../src/policy/networks.ts";
-import type { LatentWorldModel } from "../../src/worldmodel/latent-model.ts";
+import type { LatentWorldModel } from "../../src/worldmodel/latent/latent-model.ts";
 import type { ActionSpec } from "../../src/worldmodel/worldmodel.ts";
 import { dreamChunks } from "./chunks.ts";
 

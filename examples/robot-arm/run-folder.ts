@@ -7,7 +7,7 @@ import { parse } from "yaml";
 import { armSchema } from "../../src/experiment/arm/config.ts";
 import { armTask } from "../../src/experiment/arm/task.ts";
 import { Workspace } from "../../src/experiment/loop/workspace.ts";
-import { openMetrics } from "../../src/experiment/metrics.ts";
+import { openMetrics } from "../../src/experiment/records/metrics.ts";
 import type { StageContext } from "../../src/experiment/stages.ts";
 
 /** Open a seed of a run; `rounds` Dyna rounds are allowed in it. Close it when done. */

@@ -16,7 +16,7 @@ import { initActorCritic, makeActorCritic } from "../../src/policy/networks.ts";
 import type { ActorCriticConfig } from "../../src/policy/networks.ts";
 import type { Policy } from "../../src/policy/policy.ts";
 import { loadContinuousTokenizer } from "../../src/tokenizer/continuous.ts";
-import { loadLatentModel } from "../../src/worldmodel/checkpoint.ts";
+import { loadLatentModel } from "../../src/worldmodel/latent/checkpoint.ts";
 
 /** A policy, and the env seen as it needs to see it. */
 export interface Driver {

@@ -1,9 +1,9 @@
 /** @file `reverie compare` and `reverie reproduce`. */
 
 import { resolve } from "node:path";
-import { compareFolders } from "../experiment/comparing.ts";
+import { compareFolders } from "../experiment/compare/comparing.ts";
 import { reproduceRun } from "../experiment/reproduce.ts";
-import { expandSweeps } from "../experiment/sweep.ts";
+import { expandSweeps } from "../experiment/sweep/sweep.ts";
 
 /** Options as the command line gives them. */
 export interface CompareFlags {

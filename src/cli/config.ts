@@ -2,11 +2,11 @@
 
 import { existsSync, writeFileSync } from "node:fs";
 import { unknownName } from "../core/errors.ts";
-import { explainConfig, explainText, fileJsonSchema } from "../experiment/config-explain.ts";
+import { explainConfig, explainText, fileJsonSchema } from "../experiment/config/config-explain.ts";
 import type { Experiment } from "../experiment/experiment.ts";
 import { experiments } from "../experiment/registry.ts";
 import { checkConfig } from "../experiment/runner.ts";
-import { checkSweep } from "../experiment/sweep.ts";
+import { checkSweep } from "../experiment/sweep/sweep.ts";
 
 /** Check a file without running it. @throws INVALID_CONFIG, UNKNOWN_NAME */
 export async function check(yaml: string, overrides: readonly string[]): Promise<void> {

@@ -11,8 +11,8 @@ import type { Episode } from "../data/episode.ts";
 import { lengthOf } from "../data/episode.ts";
 import type { StepBatch, VectorEnv } from "../env/env.ts";
 import { Registry } from "../env/registry.ts";
-import { tableText } from "../experiment/table.ts";
-import type { Column } from "../experiment/table.ts";
+import { tableText } from "../experiment/report/table.ts";
+import type { Column } from "../experiment/report/table.ts";
 import { builtinEnvs } from "../sim/envs.ts";
 
 /** How far a replay went from the recording: largest differences of any step. */

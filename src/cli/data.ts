@@ -14,8 +14,8 @@ import { joinStats, statNames } from "../data/lerobot/stats.ts";
 import type { LerobotWriterOptions } from "../data/lerobot/writer.ts";
 import { writeLerobot } from "../data/lerobot/writer.ts";
 import { Registry } from "../env/registry.ts";
-import type { Column } from "../experiment/table.ts";
-import { tableText } from "../experiment/table.ts";
+import type { Column } from "../experiment/report/table.ts";
+import { tableText } from "../experiment/report/table.ts";
 import { builtinEnvs } from "../sim/envs.ts";
 
 /** Run `work` on an open folder and close it. */

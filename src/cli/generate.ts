@@ -4,10 +4,10 @@ import { fail } from "../core/errors.ts";
 import { Rng } from "../core/rng.ts";
 import { loadImage } from "../data/image.ts";
 import { loadContinuousTokenizer } from "../tokenizer/continuous.ts";
-import { openTextEndpoint } from "../worldmodel/text-endpoint.ts";
-import { loadTextEncoder, type TextEncoder } from "../worldmodel/text-encoder.ts";
-import type { VideoSize } from "../worldmodel/text-video.ts";
-import { loadTextWorld } from "../worldmodel/text-world.ts";
+import { openTextEndpoint } from "../worldmodel/text/text-endpoint.ts";
+import { loadTextEncoder, type TextEncoder } from "../worldmodel/text/text-encoder.ts";
+import type { VideoSize } from "../worldmodel/text/text-video.ts";
+import { loadTextWorld } from "../worldmodel/text/text-world.ts";
 
 /** Options as the command line gives them. */
 export interface GenerateFlags {

@@ -3,10 +3,10 @@
 import { existsSync } from "node:fs";
 import { sep } from "node:path";
 import { Registry } from "../env/registry.ts";
-import type { PlayWorldOptions } from "../experiment/play-world.ts";
-import { makePlayWorld } from "../experiment/play-world.ts";
-import type { PlayWorld } from "../experiment/play.ts";
-import { play } from "../experiment/play.ts";
+import type { PlayWorldOptions } from "../experiment/play/play-world.ts";
+import { makePlayWorld } from "../experiment/play/play-world.ts";
+import type { PlayWorld } from "../experiment/play/play.ts";
+import { play } from "../experiment/play/play.ts";
 import { playRun } from "../experiment/runner.ts";
 import { builtinEnvs } from "../sim/envs.ts";
 

@@ -1,6 +1,6 @@
 /** @file `reverie run` and `reverie resume`. */
 
-import { resumeConfig, runConfig } from "../experiment/sweep.ts";
+import { resumeConfig, runConfig } from "../experiment/sweep/sweep.ts";
 
 /** Options as the command line gives them. */
 export interface RunFlags {

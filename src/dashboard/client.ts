@@ -2,7 +2,7 @@
 
 import type { WebSocket } from "ws";
 import { z } from "zod";
-import type { MetricLine } from "../experiment/metrics.ts";
+import type { MetricLine } from "../experiment/records/metrics.ts";
 import type { BridgeView } from "./robots.ts";
 import type { MetricsTail, RunView } from "./feed.ts";
 import { makeLatestSender } from "./latest.ts";

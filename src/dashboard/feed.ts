@@ -2,15 +2,15 @@
 
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { fieldText, flattenConfig } from "../experiment/config-diff.ts";
-import { readPlainConfig } from "../experiment/config-source.ts";
-import type { MetricLine } from "../experiment/metrics.ts";
-import type { RunState, StageProgress } from "../experiment/run-dir.ts";
-import { readTables } from "../experiment/run-dir.ts";
-import { isLocked } from "../experiment/run-lock.ts";
-import { expandSweeps } from "../experiment/sweep.ts";
-import type { ResultTable } from "../experiment/table.ts";
-import { tableText } from "../experiment/table.ts";
+import { fieldText, flattenConfig } from "../experiment/config/config-diff.ts";
+import { readPlainConfig } from "../experiment/config/config-source.ts";
+import type { MetricLine } from "../experiment/records/metrics.ts";
+import type { RunState, StageProgress } from "../experiment/records/run-dir.ts";
+import { readTables } from "../experiment/records/run-dir.ts";
+import { isLocked } from "../experiment/records/run-lock.ts";
+import { expandSweeps } from "../experiment/sweep/sweep.ts";
+import type { ResultTable } from "../experiment/report/table.ts";
+import { tableText } from "../experiment/report/table.ts";
 
 /** One stage of a run as the page shows it. */
 export interface StageView {

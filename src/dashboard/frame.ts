@@ -1,7 +1,7 @@
 /** @file A moment of a world as one binary message: a JSON head and the pictures as PNG behind it. */
 
 import { encodePng } from "../data/png.ts";
-import type { Pixels } from "../experiment/play-screen.ts";
+import type { Pixels } from "../experiment/play/play-screen.ts";
 
 /** One picture and what is told about it. */
 export interface FramePanel {

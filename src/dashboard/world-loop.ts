@@ -1,9 +1,9 @@
 /** @file Drives a world for its viewers at its own rate: the policy's in watching, the keyboard's in playing. */
 
-import type { Binding, Key } from "../experiment/play-keys.ts";
-import { defaultBindings } from "../experiment/play-keys.ts";
-import type { PlayStep, PlayWorld } from "../experiment/play.ts";
-import type { WatchView, WatchWorld } from "../experiment/watch.ts";
+import type { Binding, Key } from "../experiment/play/play-keys.ts";
+import { defaultBindings } from "../experiment/play/play-keys.ts";
+import type { PlayStep, PlayWorld } from "../experiment/play/play.ts";
+import type { WatchView, WatchWorld } from "../experiment/play/watch.ts";
 import type { FrameMoment, FramePanel } from "./frame.ts";
 
 /** Something that shows a moment after another. */

@@ -1,13 +1,13 @@
 /** @file The contract of an experiment: a config schema and the stages that its run goes through. */
 
 import type { z } from "zod";
-import type { RunFields } from "./config-schema.ts";
+import type { RunFields } from "./config/config-schema.ts";
 import type { Hub } from "./machines/hub.ts";
-import type { PlayWorld } from "./play.ts";
+import type { PlayWorld } from "./play/play.ts";
 import type { PolicyReturns, ReturnsOptions } from "./policy-returns.ts";
 import type { ScoreSet } from "./scores.ts";
 import type { Stage, StageContext } from "./stages.ts";
-import type { WatchWorld } from "./watch.ts";
+import type { WatchWorld } from "./play/watch.ts";
 
 /** Settings of `reverie evaluate`. */
 export interface EvaluateOptions {

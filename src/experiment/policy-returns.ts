@@ -1,8 +1,8 @@
 /** @file What policies of different skill earn in a dream and in reality, and how far the one tells the other: the record and its statistics. */
 
 import { Rng } from "../core/rng.ts";
-import { meanOf, quantileOf, type Interval } from "./statistics.ts";
-import type { Estimate } from "./table.ts";
+import { meanOf, quantileOf, type Interval } from "./report/statistics.ts";
+import type { Estimate } from "./report/table.ts";
 
 /** One policy over the same starts on both sides. */
 export interface PolicyReturns {

@@ -3,11 +3,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fail } from "../core/errors.ts";
-import { configDifferences } from "./config-diff.ts";
-import type { PartDifference, ResultPart } from "./digest.ts";
-import { digestOf, resultDifferences, resultParts } from "./digest.ts";
-import type { Session } from "./provenance.ts";
-import { readSessions } from "./run-dir.ts";
+import { configDifferences } from "./config/config-diff.ts";
+import type { PartDifference, ResultPart } from "./records/digest.ts";
+import { digestOf, resultDifferences, resultParts } from "./records/digest.ts";
+import type { Session } from "./records/provenance.ts";
+import { readSessions } from "./records/run-dir.ts";
 import type { RunOptions } from "./runner.ts";
 import { openRun, requireFinished, runExperiment } from "./runner.ts";
 

@@ -2,31 +2,31 @@
 
 import { join, resolve } from "node:path";
 import { ReverieError, fail, nearestName } from "../core/errors.ts";
-import type { ConfigSource } from "./config-source.ts";
-import { requireRead, watchReads } from "./config-reads.ts";
-import type { RunFields } from "./config-schema.ts";
-import { parseConfig, withName } from "./config.ts";
-import { kindOf, readConfig } from "./config-source.ts";
-import { digestOf, resultParts } from "./digest.ts";
+import type { ConfigSource } from "./config/config-source.ts";
+import { requireRead, watchReads } from "./config/config-reads.ts";
+import type { RunFields } from "./config/config-schema.ts";
+import { parseConfig, withName } from "./config/config.ts";
+import { kindOf, readConfig } from "./config/config-source.ts";
+import { digestOf, resultParts } from "./records/digest.ts";
 import type { EvaluateOptions, Experiment, Experiments } from "./experiment.ts";
 import { isStorageFull } from "../core/storage.ts";
 import type { Workers } from "./machines/open-hub.ts";
-import type { MetricLine } from "./metrics.ts";
-import { openMetrics } from "./metrics.ts";
-import { mlflowSettings, openMlflow } from "./mlflow.ts";
-import type { PlayWorld } from "./play.ts";
+import type { MetricLine } from "./records/metrics.ts";
+import { openMetrics } from "./records/metrics.ts";
+import { mlflowSettings, openMlflow } from "./records/mlflow.ts";
+import type { PlayWorld } from "./play/play.ts";
 import type { Output } from "./progress.ts";
 import { openProgress } from "./progress.ts";
-import type { RunDir } from "./run-dir.ts";
-import { createRunDir, openRunDir, readState, readTables, requireRun } from "./run-dir.ts";
-import { writeReport } from "./report.ts";
+import type { RunDir } from "./records/run-dir.ts";
+import { createRunDir, openRunDir, readState, readTables, requireRun } from "./records/run-dir.ts";
+import { writeReport } from "./report/report.ts";
 import type { Stage } from "./stages.ts";
-import type { SweepSpec } from "./sweep-plan.ts";
-import { takeSweep } from "./sweep-plan.ts";
+import type { SweepSpec } from "./sweep/sweep-plan.ts";
+import { takeSweep } from "./sweep/sweep-plan.ts";
 import { runStages } from "./stages.ts";
-import type { ResultTable } from "./table.ts";
-import { tableText } from "./table.ts";
-import type { WatchWorld } from "./watch.ts";
+import type { ResultTable } from "./report/table.ts";
+import { tableText } from "./report/table.ts";
+import type { WatchWorld } from "./play/watch.ts";
 
 /** Options of every run. */
 export interface RunOptions {

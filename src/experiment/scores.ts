@@ -1,6 +1,6 @@
 /** @file What runs are compared by: scores of one method under one seed, as an experiment reads them from a run's folder. */
 
-import type { Column } from "./table.ts";
+import type { Column } from "./report/table.ts";
 
 /** One method's scores under one seed on one task. */
 export interface ScoreSet {

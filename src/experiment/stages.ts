@@ -3,11 +3,11 @@
 import { ReverieError, fail } from "../core/errors.ts";
 import { isStorageFull } from "../core/storage.ts";
 import type { Workers } from "./machines/open-hub.ts";
-import type { MetricLine, Metrics } from "./metrics.ts";
-import { openMetrics } from "./metrics.ts";
+import type { MetricLine, Metrics } from "./records/metrics.ts";
+import { openMetrics } from "./records/metrics.ts";
 import type { Output, ProgressView } from "./progress.ts";
 import { clock, memory, openProgress } from "./progress.ts";
-import type { RunDir, StageProgress, StageRecord } from "./run-dir.ts";
+import type { RunDir, StageProgress, StageRecord } from "./records/run-dir.ts";
 
 /** What a stage is given to work with. */
 export interface StageContext {

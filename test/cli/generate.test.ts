@@ -14,9 +14,9 @@ import {
   saveContinuousTokenizer,
   type ContinuousConfig,
 } from "../../src/tokenizer/continuous.ts";
-import { initCausalFlow } from "../../src/worldmodel/causal-flow.ts";
-import { initTextEncoder, loadTextEncoder, saveTextEncoder } from "../../src/worldmodel/text-encoder.ts";
-import { saveTextWorld, type TextWorldConfig } from "../../src/worldmodel/text-world.ts";
+import { initCausalFlow } from "../../src/worldmodel/causal-flow/causal-flow.ts";
+import { initTextEncoder, loadTextEncoder, saveTextEncoder } from "../../src/worldmodel/text/text-encoder.ts";
+import { saveTextWorld, type TextWorldConfig } from "../../src/worldmodel/text/text-world.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "reverie-generate-"));
 const file = (name: string): string => join(folder, name);

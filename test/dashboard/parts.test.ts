@@ -14,7 +14,7 @@ import { makeLatestSender } from "../../src/dashboard/latest.ts";
 import { askBridge, bridgeView, parseSamples } from "../../src/dashboard/robots.ts";
 import { heldAction, playShow, runShow, watchShow } from "../../src/dashboard/world-loop.ts";
 import { makeWorlds, openWorldProcess } from "../../src/dashboard/worlds.ts";
-import type { PlayStep, PlayWorld } from "../../src/experiment/play.ts";
+import type { PlayStep, PlayWorld } from "../../src/experiment/play/play.ts";
 import { fakeWorlds, lock, runFolder } from "./fakes.ts";
 
 describe("following a run", () => {

@@ -3,11 +3,11 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { configDifferences } from "../../src/experiment/config-diff.ts";
-import { explainConfig, explainText, fileJsonSchema } from "../../src/experiment/config-explain.ts";
-import { requireRead, watchReads } from "../../src/experiment/config-reads.ts";
-import { runFields, section } from "../../src/experiment/config-schema.ts";
-import { loadConfig } from "../../src/experiment/config.ts";
+import { configDifferences } from "../../src/experiment/config/config-diff.ts";
+import { explainConfig, explainText, fileJsonSchema } from "../../src/experiment/config/config-explain.ts";
+import { requireRead, watchReads } from "../../src/experiment/config/config-reads.ts";
+import { runFields, section } from "../../src/experiment/config/config-schema.ts";
+import { loadConfig } from "../../src/experiment/config/config.ts";
 import { checkConfig, runExperiment } from "../../src/experiment/runner.ts";
 import { drivingSchema } from "../../src/experiment/driving/config.ts";
 import { fake } from "./fake.ts";

@@ -2,7 +2,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { z } from "zod";
-import { runFields, section } from "../../src/experiment/config-schema.ts";
+import { runFields, section } from "../../src/experiment/config/config-schema.ts";
 import type { Experiment } from "../../src/experiment/experiment.ts";
 import type { Stage, StageContext } from "../../src/experiment/stages.ts";
 import { safePoint } from "../../src/experiment/stages.ts";

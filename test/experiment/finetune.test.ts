@@ -13,8 +13,8 @@ import { Rng } from "../../src/core/rng.ts";
 import { saveEpisode } from "../../src/data/episode-store.ts";
 import type { Episode } from "../../src/data/episode.ts";
 import { writeLerobot } from "../../src/data/lerobot/writer.ts";
-import { readMetrics } from "../../src/experiment/metrics.ts";
-import { readTables } from "../../src/experiment/run-dir.ts";
+import { readMetrics } from "../../src/experiment/records/metrics.ts";
+import { readTables } from "../../src/experiment/records/run-dir.ts";
 import { runExperiment } from "../../src/experiment/runner.ts";
 import {
   initContinuous,
@@ -22,9 +22,9 @@ import {
   saveContinuousTokenizer,
   type ContinuousConfig,
 } from "../../src/tokenizer/continuous.ts";
-import { saveLatentModel } from "../../src/worldmodel/checkpoint.ts";
-import { initDenoiser, type DenoiserConfig } from "../../src/worldmodel/denoiser.ts";
-import { loadAdapted } from "../../src/worldmodel/lora-file.ts";
+import { saveLatentModel } from "../../src/worldmodel/latent/checkpoint.ts";
+import { initDenoiser, type DenoiserConfig } from "../../src/worldmodel/latent/denoiser.ts";
+import { loadAdapted } from "../../src/worldmodel/fine-tune/lora-file.ts";
 import { folderOf, quiet } from "./folders.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "reverie-finetune-run-"));

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { readMetrics } from "../../src/experiment/metrics.ts";
+import { readMetrics } from "../../src/experiment/records/metrics.ts";
 import { resumeExperiment, runExperiment } from "../../src/experiment/runner.ts";
 import { fake } from "./fake.ts";
 import { folderOf, newFolder, quiet, thrownBy } from "./folders.ts";

@@ -4,7 +4,7 @@ import type * as FileSystem from "node:fs";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, it, vi } from "vitest";
-import { openMetrics, readMetrics } from "../../src/experiment/metrics.ts";
+import { openMetrics, readMetrics } from "../../src/experiment/records/metrics.ts";
 import { newFolder, thrownBy } from "./folders.ts";
 
 const disk = vi.hoisted(() => ({ room: Infinity }));

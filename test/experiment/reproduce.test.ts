@@ -3,10 +3,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { ResultDigest } from "../../src/experiment/digest.ts";
+import type { ResultDigest } from "../../src/experiment/records/digest.ts";
 import { reproduceRun } from "../../src/experiment/reproduce.ts";
 import { runExperiment } from "../../src/experiment/runner.ts";
-import type { ResultTable } from "../../src/experiment/table.ts";
+import type { ResultTable } from "../../src/experiment/report/table.ts";
 import { fake } from "./fake.ts";
 import { folderOf, newFolder, quiet, thrownBy } from "./folders.ts";
 

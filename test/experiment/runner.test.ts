@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { readSessions, readState } from "../../src/experiment/run-dir.ts";
+import { readSessions, readState } from "../../src/experiment/records/run-dir.ts";
 import { evaluateRun, playRun, resumeExperiment, runExperiment } from "../../src/experiment/runner.ts";
 import { fake } from "./fake.ts";
 import { folderOf, newFolder, quiet, thrownBy } from "./folders.ts";

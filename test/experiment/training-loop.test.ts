@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { float32, type NdArray } from "../../src/core/ndarray.ts";
-import { openMetrics, readMetrics } from "../../src/experiment/metrics.ts";
+import { openMetrics, readMetrics } from "../../src/experiment/records/metrics.ts";
 import type { StageContext } from "../../src/experiment/stages.ts";
 import { dropPartials, stepRng, trainLoop } from "../../src/experiment/training-loop.ts";
 import { newFolder } from "./folders.ts";

@@ -16,8 +16,8 @@ import {
   requireSameActions,
   toDeltas,
 } from "../../src/worldmodel/action-spec.ts";
-import { loadLatentModel, saveLatentModel } from "../../src/worldmodel/checkpoint.ts";
-import { initDenoiser } from "../../src/worldmodel/denoiser.ts";
+import { loadLatentModel, saveLatentModel } from "../../src/worldmodel/latent/checkpoint.ts";
+import { initDenoiser } from "../../src/worldmodel/latent/denoiser.ts";
 import {
   applyDelta,
   eulerOfMatrix,

@@ -7,8 +7,8 @@ import {
   initCausalFlow,
   type CausalFlowConfig,
   type CausalFlowParams,
-} from "../../src/worldmodel/causal-flow.ts";
-import { makeCausalFlowModel } from "../../src/worldmodel/causal-flow-model.ts";
+} from "../../src/worldmodel/causal-flow/causal-flow.ts";
+import { makeCausalFlowModel } from "../../src/worldmodel/causal-flow/causal-flow-model.ts";
 import type { EncodedWorldModel } from "../../src/worldmodel/worldmodel.ts";
 import { actionSpec, lineTokenizer, plain } from "./line-world.ts";
 

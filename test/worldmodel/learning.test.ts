@@ -3,10 +3,10 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { float32, type NdArray } from "../../src/core/ndarray.ts";
 import { Rng } from "../../src/core/rng.ts";
-import { drawSegments } from "../../src/worldmodel/evaluate.ts";
+import { drawSegments } from "../../src/worldmodel/measures/evaluate.ts";
 import { contextState } from "../../src/worldmodel/contexts.ts";
 import { imagineActions, presentActions } from "../../src/worldmodel/imagine.ts";
-import type { LatentWorldModel } from "../../src/worldmodel/latent-model.ts";
+import type { LatentWorldModel } from "../../src/worldmodel/latent/latent-model.ts";
 import type { Prediction } from "../../src/worldmodel/worldmodel.ts";
 import { actionSpec, configOf, play, randomEpisodes, replayOf, standing, trained } from "./line-world.ts";
 

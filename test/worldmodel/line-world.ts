@@ -10,14 +10,14 @@ import { Rng } from "../../src/core/rng.ts";
 import { makeReplay } from "../../src/data/replay.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import type { LatentReplay } from "../../src/worldmodel/contexts.ts";
-import { initDenoiser, type DenoiserConfig } from "../../src/worldmodel/denoiser.ts";
+import { initDenoiser, type DenoiserConfig } from "../../src/worldmodel/latent/denoiser.ts";
 import {
   makeLatentWorldModel,
   type LatentModelParts,
   type LatentWorldModel,
-} from "../../src/worldmodel/latent-model.ts";
+} from "../../src/worldmodel/latent/latent-model.ts";
 import { fitNormalizers, type Normalizers } from "../../src/worldmodel/normalizers.ts";
-import { makeEnsembleTrainer, type EnsembleTrainer } from "../../src/worldmodel/train.ts";
+import { makeEnsembleTrainer, type EnsembleTrainer } from "../../src/worldmodel/latent/train.ts";
 import type { ActionSpec, LatentState } from "../../src/worldmodel/worldmodel.ts";
 
 type Floats = NdArray<"float32">;

@@ -9,13 +9,16 @@ import { float32, ndarray, zeros, type NdArray } from "../../src/core/ndarray.ts
 import { Rng } from "../../src/core/rng.ts";
 import { makeReplay } from "../../src/data/replay.ts";
 import type { DiscreteVideoTokenizer } from "../../src/tokenizer/tokenizer.ts";
-import { initAutoregressive, type AutoregressiveConfig } from "../../src/worldmodel/autoregressive.ts";
+import {
+  initAutoregressive,
+  type AutoregressiveConfig,
+} from "../../src/worldmodel/autoregressive/autoregressive.ts";
 import {
   makeAutoregressiveWorldModel,
   type AutoregressiveParts,
   type AutoregressiveWorldModel,
-} from "../../src/worldmodel/autoregressive-model.ts";
-import { makeAutoregressiveTrainer } from "../../src/worldmodel/autoregressive-train.ts";
+} from "../../src/worldmodel/autoregressive/autoregressive-model.ts";
+import { makeAutoregressiveTrainer } from "../../src/worldmodel/autoregressive/autoregressive-train.ts";
 import type { LatentReplay } from "../../src/worldmodel/contexts.ts";
 import { fitNormalizers } from "../../src/worldmodel/normalizers.ts";
 import type { ActionSpec } from "../../src/worldmodel/worldmodel.ts";

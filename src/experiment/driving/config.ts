@@ -1,7 +1,7 @@
 /** @file Everything that can be set in a driving experiment, with its default and meaning. */
 
 import { z } from "zod";
-import { runFields, section } from "../config-schema.ts";
+import { runFields, section } from "../config/config-schema.ts";
 import { collectFields, loopFields } from "../loop/config.ts";
 
 const fraction = (value: number) => z.number().min(0).max(1).default(value);

@@ -3,8 +3,8 @@
 import { join } from "node:path";
 import { makeImaginedEnv } from "../../env/imagined.ts";
 import { makeReplayContexts } from "../../worldmodel/contexts.ts";
-import { makePlayWorld } from "../play-world.ts";
-import type { PlayWorld } from "../play.ts";
+import { makePlayWorld } from "../play/play-world.ts";
+import type { PlayWorld } from "../play/play.ts";
 import type { DrivingConfig } from "./config.ts";
 import { Workspace } from "../loop/workspace.ts";
 import { drivingTask, makeTaskEnv } from "./task.ts";

@@ -1,7 +1,7 @@
 /** @file The config of fine-tuning: which base, on which episodes, how, how long, and what it is judged by. */
 
 import { z } from "zod";
-import { runFields, section } from "../config-schema.ts";
+import { runFields, section } from "../config/config-schema.ts";
 
 const lora = z.strictObject({
   kind: z.literal("lora"),

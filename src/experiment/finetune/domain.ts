@@ -5,8 +5,8 @@ import { openEpisodes } from "../../data/episode-source.ts";
 import type { Episode } from "../../data/episode.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { LatentReplay } from "../../worldmodel/contexts.ts";
-import type { EpisodeFrames } from "../../worldmodel/evaluate.ts";
-import { encodeInto, makeLatentReplay } from "../../worldmodel/latent-replay.ts";
+import type { EpisodeFrames } from "../../worldmodel/measures/evaluate.ts";
+import { encodeInto, makeLatentReplay } from "../../worldmodel/latent/latent-replay.ts";
 import type { ActionSpec } from "../../worldmodel/worldmodel.ts";
 import { checkForm } from "../loop/stored-episodes.ts";
 

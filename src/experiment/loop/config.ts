@@ -1,7 +1,7 @@
 /** @file What can be set in every experiment that learns in an imagined world, with its default and meaning. */
 
 import { z } from "zod";
-import { runFields, section } from "../config-schema.ts";
+import { runFields, section } from "../config/config-schema.ts";
 
 const positive = (value: number) => z.number().positive().default(value);
 const count = (value: number) => z.int().min(1).default(value);

@@ -6,7 +6,7 @@ import type { Segment } from "../../data/window.ts";
 import type { ActorCritic } from "../../policy/networks.ts";
 import type { Policy } from "../../policy/policy.ts";
 import { contextState, type LatentReplay } from "../../worldmodel/contexts.ts";
-import type { LatentWorldModel } from "../../worldmodel/latent-model.ts";
+import type { LatentWorldModel } from "../../worldmodel/latent/latent-model.ts";
 import type { LatentState, WorldModel } from "../../worldmodel/worldmodel.ts";
 
 /** Means over windows of the policy's own episodes, actions sampled on both sides. */

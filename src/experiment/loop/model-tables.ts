@@ -1,6 +1,6 @@
 /** @file Tables of what a run's world models foresee: frames, ends, and the policy's own returns. */
 
-import type { Cell, ResultTable } from "../table.ts";
+import type { Cell, ResultTable } from "../report/table.ts";
 import type { SeedVerdict } from "./stage-judge.ts";
 import { mean } from "./summary-statistics.ts";
 import type { LoopTask } from "./task.ts";

@@ -6,7 +6,7 @@ import type { ActorCritic } from "../../policy/networks.ts";
 import type { RecordedReturns } from "../../policy/ppo.ts";
 import { generalizedAdvantages } from "../../policy/returns.ts";
 import { contextState, type LatentReplay } from "../../worldmodel/contexts.ts";
-import type { LatentWorldModel } from "../../worldmodel/latent-model.ts";
+import type { LatentWorldModel } from "../../worldmodel/latent/latent-model.ts";
 
 /** Options of `openRecordedReturns`. */
 export interface RecordedOptions {

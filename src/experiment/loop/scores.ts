@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { summarize } from "../../policy/evaluate.ts";
-import { readJson } from "../run-dir.ts";
+import { readJson } from "../records/run-dir.ts";
 import type { ScoreSet } from "../scores.ts";
 import type { LoopConfig } from "./config.ts";
 import type { PolicyVerdict, SeedVerdict } from "./stage-judge.ts";

@@ -5,7 +5,7 @@ import type { Rng } from "../../core/rng.ts";
 import { learningRateAt } from "../../nn/schedules.ts";
 import { makeCloner, type CloningBatch } from "../../policy/cloning.ts";
 import { contextState, type LatentReplay } from "../../worldmodel/contexts.ts";
-import type { LatentWorldModel } from "../../worldmodel/latent-model.ts";
+import type { LatentWorldModel } from "../../worldmodel/latent/latent-model.ts";
 import { dropPartials, trainLoop } from "../training-loop.ts";
 import type { Workspace } from "./workspace.ts";
 

@@ -13,7 +13,7 @@ import { dream, loadDreamer, saveLearner, type Dreamer } from "./stage-imaginati
 import { dropTrainer, loadTrainer, makeModelTrainer, saveModel, saveTrainer } from "./stage-worldmodel.ts";
 import type { LatentReplay } from "../../worldmodel/contexts.ts";
 import { fitNormalizers, type Normalizers } from "../../worldmodel/normalizers.ts";
-import type { EnsembleTrainer } from "../../worldmodel/train.ts";
+import type { EnsembleTrainer } from "../../worldmodel/latent/train.ts";
 import type { Workspace } from "./workspace.ts";
 
 const prefixOf = (round: number): string => `round${String(round).padStart(2, "0")}`;

@@ -7,8 +7,8 @@ import { writeAtomicallySync } from "../../core/storage.ts";
 import type { EpisodeScore } from "../../policy/evaluate.ts";
 import { makePlanner } from "../../policy/planner.ts";
 import type { Policy } from "../../policy/policy.ts";
-import { crashCalibration, type CrashCalibration } from "../../worldmodel/calibration.ts";
-import { openLoopScores, type HorizonScore } from "../../worldmodel/evaluate.ts";
+import { crashCalibration, type CrashCalibration } from "../../worldmodel/measures/calibration.ts";
+import { openLoopScores, type HorizonScore } from "../../worldmodel/measures/evaluate.ts";
 import type { LatentReplay } from "../../worldmodel/contexts.ts";
 import { safePoint } from "../stages.ts";
 import { imaginationGap, type ImaginationGap } from "./gap.ts";
@@ -17,7 +17,7 @@ import { scoreDriver, scoreOn } from "./scoring.ts";
 import { imaginedPolicy } from "./stage-imagination.ts";
 import { modelFreePolicy, realFrames } from "./stage-modelfree.ts";
 import { driverPolicy, randomPolicy } from "./task.ts";
-import { encodeInto } from "../../worldmodel/latent-replay.ts";
+import { encodeInto } from "../../worldmodel/latent/latent-replay.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** One policy's episodes on unseen and on training worlds. */

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import type { EpisodeScore } from "../../policy/evaluate.ts";
 import { summarize } from "../../policy/evaluate.ts";
 import type { StageContext } from "../stages.ts";
-import type { Cell, Estimate, ResultTable } from "../table.ts";
+import type { Cell, Estimate, ResultTable } from "../report/table.ts";
 import type { LoopConfig } from "./config.ts";
 import { endTable, gapTable, horizonTable } from "./model-tables.ts";
 import type { PolicyVerdict, SeedVerdict } from "./stage-judge.ts";

@@ -3,11 +3,11 @@
 import { rmSync } from "node:fs";
 import { loadCheckpoint, restoreParams, saveCheckpoint } from "../../nn/checkpoint.ts";
 import { learningRateAt } from "../../nn/schedules.ts";
-import { saveLatentModel } from "../../worldmodel/checkpoint.ts";
+import { saveLatentModel } from "../../worldmodel/latent/checkpoint.ts";
 import type { LatentReplay } from "../../worldmodel/contexts.ts";
-import type { DenoiserConfig } from "../../worldmodel/denoiser.ts";
+import type { DenoiserConfig } from "../../worldmodel/latent/denoiser.ts";
 import { fitNormalizers, type Normalizers } from "../../worldmodel/normalizers.ts";
-import { makeEnsembleTrainer, type EnsembleTrainer } from "../../worldmodel/train.ts";
+import { makeEnsembleTrainer, type EnsembleTrainer } from "../../worldmodel/latent/train.ts";
 import { dropPartials, trainLoop } from "../training-loop.ts";
 import type { Workspace } from "./workspace.ts";
 

@@ -10,7 +10,7 @@ import { makeImaginedEnv } from "../../env/imagined.ts";
 import { withLatentObservations } from "../../env/latent.ts";
 import type { Policy } from "../../policy/policy.ts";
 import { makeReplayContexts } from "../../worldmodel/contexts.ts";
-import type { WatchView, WatchWorld } from "../watch.ts";
+import type { WatchView, WatchWorld } from "../play/watch.ts";
 import type { LoopConfig } from "./config.ts";
 import { imaginedPolicy } from "./stage-imagination.ts";
 import type { LoopTask } from "./task.ts";

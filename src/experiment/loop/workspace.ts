@@ -15,10 +15,10 @@ import {
 } from "../../policy/networks.ts";
 import { loadContinuousTokenizer } from "../../tokenizer/continuous.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
-import { loadLatentModel } from "../../worldmodel/checkpoint.ts";
+import { loadLatentModel } from "../../worldmodel/latent/checkpoint.ts";
 import type { LatentReplay } from "../../worldmodel/contexts.ts";
-import type { LatentWorldModel } from "../../worldmodel/latent-model.ts";
-import { encodeInto, makeLatentReplay } from "../../worldmodel/latent-replay.ts";
+import type { LatentWorldModel } from "../../worldmodel/latent/latent-model.ts";
+import { encodeInto, makeLatentReplay } from "../../worldmodel/latent/latent-replay.ts";
 import type { StageContext } from "../stages.ts";
 import type { LoopConfig } from "./config.ts";
 import type { LoopTask } from "./task.ts";

@@ -1,7 +1,7 @@
 /** @file An actor's job on this machine: the experiment acts, the job is kept alive, and given back when this worker stops. */
 
 import { fail } from "../../core/errors.ts";
-import { parseConfig } from "../config.ts";
+import { parseConfig } from "../config/config.ts";
 import { allExperiments } from "../runner.ts";
 import type { Delivery, Hub } from "./hub.ts";
 import type { JobSettings } from "./run-job.ts";

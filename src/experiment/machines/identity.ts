@@ -5,7 +5,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fail } from "../../core/errors.ts";
-import { describeSession } from "../provenance.ts";
+import { describeSession } from "../records/provenance.ts";
 
 /** What must be the same on every machine of one piece of work. */
 export interface Identity {

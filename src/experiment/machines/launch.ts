@@ -7,7 +7,7 @@ import type { Output } from "../progress.ts";
 import { clock } from "../progress.ts";
 import { checkConfig } from "../runner.ts";
 import type { RunOptions } from "../runner.ts";
-import type { SweepChild } from "../sweep-plan.ts";
+import type { SweepChild } from "../sweep/sweep-plan.ts";
 import { FolderPacker, unpackFolder } from "./folder-pack.ts";
 import { packJson, unpackJson } from "./hub.ts";
 import type { Workers } from "./open-hub.ts";

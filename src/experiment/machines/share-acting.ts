@@ -1,6 +1,6 @@
 /** @file A run that leaves the acting to workers: its actors are jobs that last as long as the run. */
 
-import type { RunFields } from "../config-schema.ts";
+import type { RunFields } from "../config/config-schema.ts";
 import type { Hub } from "./hub.ts";
 import { packJson } from "./hub.ts";
 import type { SharedWork } from "./open-hub.ts";

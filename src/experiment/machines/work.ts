@@ -4,13 +4,13 @@ import { createHash, randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { basename, join } from "node:path";
 import { writeAtomicallySync } from "../../core/storage.ts";
-import type { RunFields } from "../config-schema.ts";
+import type { RunFields } from "../config/config-schema.ts";
 import type { Hub, Objects, Queue, Records } from "./hub.ts";
 import { packJson, unpackJson } from "./hub.ts";
 import type { Identity } from "./identity.ts";
 import { readIdentity } from "./identity.ts";
 import type { SharedWork } from "./open-hub.ts";
-import { readJson } from "../run-dir.ts";
+import { readJson } from "../records/run-dir.ts";
 
 /** Work that is open to every worker of the hub. */
 export interface Work {

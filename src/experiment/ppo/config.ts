@@ -1,7 +1,7 @@
 /** @file The config of the PPO experiment: any simulator with vectors as observations, actors here or on many machines. */
 
 import { z } from "zod";
-import { runFields, section } from "../config-schema.ts";
+import { runFields, section } from "../config/config-schema.ts";
 
 const positive = z.number().positive();
 const share = z.number().min(0).max(1);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { NdArray } from "../../core/ndarray.ts";
 import { loadCheckpoint, restoreParams } from "../../nn/checkpoint.ts";
 import { evaluatePolicy, summarize, type EpisodeScore } from "../../policy/evaluate.ts";
-import { readJson } from "../run-dir.ts";
+import { readJson } from "../records/run-dir.ts";
 import type { ScoreSet } from "../scores.ts";
 import type { StageContext } from "../stages.ts";
 import { makePolicy } from "./actor.ts";

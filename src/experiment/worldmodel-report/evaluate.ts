@@ -6,7 +6,7 @@ import { fail } from "../../core/errors.ts";
 import { writeAtomicallySync } from "../../core/storage.ts";
 import type { PolicyReturns } from "../policy-returns.ts";
 import { openRun } from "../runner.ts";
-import { tableText } from "../table.ts";
+import { tableText } from "../report/table.ts";
 import { measureWorldModel, type WorldModelReport } from "./measure.ts";
 import { openModelFolder, type OpenOptions } from "./model-folder.ts";
 import { worldModelPage } from "./page.ts";

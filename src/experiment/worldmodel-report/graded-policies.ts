@@ -12,8 +12,8 @@ import { imaginedPolicy } from "../loop/stage-imagination.ts";
 import { randomPolicy, type LoopTask } from "../loop/task.ts";
 import { Workspace } from "../loop/workspace.ts";
 import type { PolicyReturns, ReturnsOptions } from "../policy-returns.ts";
-import { meanOf, standardErrorOf } from "../statistics.ts";
-import type { Estimate } from "../table.ts";
+import { meanOf, standardErrorOf } from "../report/statistics.ts";
+import type { Estimate } from "../report/table.ts";
 import { openStarts, realReturns, type RealReturns, type Starts } from "./start-contexts.ts";
 
 type FeaturePolicy = Policy<NdArray<"float32">>;

@@ -7,19 +7,19 @@ import {
   foresight,
   type CrashCalibration,
   type Foresight,
-} from "../../worldmodel/calibration.ts";
+} from "../../worldmodel/measures/calibration.ts";
 import { makeReplayContexts, type LatentReplay } from "../../worldmodel/contexts.ts";
-import { driftScores, type DriftScore } from "../../worldmodel/drift.ts";
-import { openLoopScores, type HorizonScore } from "../../worldmodel/evaluate.ts";
-import { trainActionProbe } from "../../worldmodel/inverse-dynamics.ts";
+import { driftScores, type DriftScore } from "../../worldmodel/measures/drift.ts";
+import { openLoopScores, type HorizonScore } from "../../worldmodel/measures/evaluate.ts";
+import { trainActionProbe } from "../../worldmodel/measures/inverse-dynamics.ts";
 import {
   featureDistances,
   gatherObedience,
   obedienceScores,
   type FeatureDistance,
   type ObedienceScore,
-} from "../../worldmodel/obedience.ts";
-import { speedScores, type SpeedScore } from "../../worldmodel/speed.ts";
+} from "../../worldmodel/measures/obedience.ts";
+import { speedScores, type SpeedScore } from "../../worldmodel/measures/speed.ts";
 import type { PolicyReturns } from "../policy-returns.ts";
 import type { OpenedModel } from "./model-folder.ts";
 import { countRecordings, type Recordings } from "./recordings.ts";

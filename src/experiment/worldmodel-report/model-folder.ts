@@ -9,10 +9,10 @@ import { loadCheckpoint } from "../../nn/checkpoint.ts";
 import { loadContinuousTokenizer } from "../../tokenizer/continuous.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { loadDiscreteTokenizer } from "../../tokenizer/video.ts";
-import { loadAutoregressiveModel } from "../../worldmodel/autoregressive-checkpoint.ts";
-import { loadCausalFlowModel } from "../../worldmodel/causal-flow-model.ts";
-import type { CausalFlowConfig } from "../../worldmodel/causal-flow.ts";
-import { loadLatentModel } from "../../worldmodel/checkpoint.ts";
+import { loadAutoregressiveModel } from "../../worldmodel/autoregressive/autoregressive-checkpoint.ts";
+import { loadCausalFlowModel } from "../../worldmodel/causal-flow/causal-flow-model.ts";
+import type { CausalFlowConfig } from "../../worldmodel/causal-flow/causal-flow.ts";
+import { loadLatentModel } from "../../worldmodel/latent/checkpoint.ts";
 import type { EncodedWorldModel } from "../../worldmodel/worldmodel.ts";
 
 /** A loaded model and what encodes recordings for it. */

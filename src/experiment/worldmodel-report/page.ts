@@ -1,11 +1,11 @@
 /** @file The report as one HTML page that needs nothing from outside. */
 
-import type { Reliability } from "../../worldmodel/reliability.ts";
+import type { Reliability } from "../../worldmodel/measures/reliability.ts";
 import { correlationOf, type PolicyReturns } from "../policy-returns.ts";
-import { escapeHtml, plotHtml } from "../report-plot.ts";
-import type { PlotData, Series } from "../report-series.ts";
-import { tableHtml } from "../report-table.ts";
-import { pageHtml } from "../report.ts";
+import { escapeHtml, plotHtml } from "../report/report-plot.ts";
+import type { PlotData, Series } from "../report/report-series.ts";
+import { tableHtml } from "../report/report-table.ts";
+import { pageHtml } from "../report/report.ts";
 import type { WorldModelReport } from "./measure.ts";
 import { scatterSvg } from "./scatter.ts";
 import { comparedHorizons, reportTables } from "./tables.ts";

@@ -5,7 +5,7 @@ import { composeMosaic } from "../../data/mosaic.ts";
 import { encodePng } from "../../data/png.ts";
 import { Rng } from "../../core/rng.ts";
 import { contextState, type LatentReplay } from "../../worldmodel/contexts.ts";
-import { drawSegments, framesAt, type EpisodeFrames } from "../../worldmodel/evaluate.ts";
+import { drawSegments, framesAt, type EpisodeFrames } from "../../worldmodel/measures/evaluate.ts";
 import { imagineActions, presentActions } from "../../worldmodel/imagine.ts";
 import type { EncodedWorldModel } from "../../worldmodel/worldmodel.ts";
 

@@ -6,7 +6,7 @@ import { fail } from "../../core/errors.ts";
 import { rows } from "../../core/ndarray.ts";
 import { openEpisodes } from "../../data/episode-source.ts";
 import { lengthOf, type Episode } from "../../data/episode.ts";
-import { encodeInto, makeLatentReplay } from "../../worldmodel/latent-replay.ts";
+import { encodeInto, makeLatentReplay } from "../../worldmodel/latent/latent-replay.ts";
 import type { LatentReplay } from "../../worldmodel/contexts.ts";
 import type { OpenedModel } from "./model-folder.ts";
 

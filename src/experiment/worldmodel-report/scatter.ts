@@ -1,7 +1,7 @@
 /** @file Imagined against real returns as a scatter plot: an SVG that stands alone. */
 
-import { escapeHtml, linearTicks, tickText } from "../report-plot.ts";
-import type { Estimate } from "../table.ts";
+import { escapeHtml, linearTicks, tickText } from "../report/report-plot.ts";
+import type { Estimate } from "../report/table.ts";
 
 /** One policy. */
 export interface ScatterPoint {

@@ -1,8 +1,8 @@
 /** @file The report's numbers as tables, for the page and for the terminal. */
 
-import type { Reliability } from "../../worldmodel/reliability.ts";
+import type { Reliability } from "../../worldmodel/measures/reliability.ts";
 import { correlationOf, type PolicyReturns } from "../policy-returns.ts";
-import type { Bounded, Cell, Column, ResultTable } from "../table.ts";
+import type { Bounded, Cell, Column, ResultTable } from "../report/table.ts";
 import type { WorldModelReport } from "./measure.ts";
 
 const number = (key: string, label: string, digits: number, unit?: string): Column => ({

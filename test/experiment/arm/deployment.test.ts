@@ -20,7 +20,7 @@ import { collect, trainTokenizer } from "../../../src/experiment/loop/stage-data
 import { learnInImagination } from "../../../src/experiment/loop/stage-imagination.ts";
 import { trainWorldModel } from "../../../src/experiment/loop/stage-worldmodel.ts";
 import type { Workspace } from "../../../src/experiment/loop/workspace.ts";
-import { loadConfig } from "../../../src/experiment/config.ts";
+import { loadConfig } from "../../../src/experiment/config/config.ts";
 
 let run: string;
 let work: Workspace;

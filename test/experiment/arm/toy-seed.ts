@@ -13,9 +13,9 @@ import {
   loadContinuousTokenizer,
   saveContinuousTokenizer,
 } from "../../../src/tokenizer/continuous.ts";
-import { loadLatentModel, saveLatentModel } from "../../../src/worldmodel/checkpoint.ts";
-import { initDenoiser } from "../../../src/worldmodel/denoiser.ts";
-import type { DenoiserConfig } from "../../../src/worldmodel/denoiser.ts";
+import { loadLatentModel, saveLatentModel } from "../../../src/worldmodel/latent/checkpoint.ts";
+import { initDenoiser } from "../../../src/worldmodel/latent/denoiser.ts";
+import type { DenoiserConfig } from "../../../src/worldmodel/latent/denoiser.ts";
 
 /** Sizes of the toy networks. */
 export const toySizes = { tokens: 16, channels: 4, stateSize: 21, actionSize: 2 } as const;

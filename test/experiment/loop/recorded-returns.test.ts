@@ -7,8 +7,8 @@ import { openRecordedReturns } from "../../../src/experiment/loop/recorded-retur
 import { initActorCritic, makeActorCritic, type ActorCritic } from "../../../src/policy/networks.ts";
 import { makePpo } from "../../../src/policy/ppo.ts";
 import type { Rollout } from "../../../src/policy/rollout.ts";
-import { makeLatentReplay } from "../../../src/worldmodel/latent-replay.ts";
-import type { LatentWorldModel } from "../../../src/worldmodel/latent-model.ts";
+import { makeLatentReplay } from "../../../src/worldmodel/latent/latent-replay.ts";
+import type { LatentWorldModel } from "../../../src/worldmodel/latent/latent-model.ts";
 
 /** Features are the newest latent: one number that names the observation. */
 const model = {

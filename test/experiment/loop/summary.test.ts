@@ -10,7 +10,7 @@ import { summarizeRun } from "../../../src/experiment/loop/stage-summary.ts";
 import type { SeedVerdict } from "../../../src/experiment/loop/stage-judge.ts";
 import type { TaskWords } from "../../../src/experiment/loop/task.ts";
 import type { StageContext } from "../../../src/experiment/stages.ts";
-import type { Estimate, ResultTable } from "../../../src/experiment/table.ts";
+import type { Estimate, ResultTable } from "../../../src/experiment/report/table.ts";
 
 const scores = (...returns: number[]) =>
   returns.map((value) => ({ return: value, length: 10, terminated: value < 0, truncated: value >= 0 }));

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { afterEach, expect, it, vi } from "vitest";
 import { exitCodes, main } from "../../../src/cli/program.ts";
-import { runConfig } from "../../../src/experiment/sweep.ts";
+import { runConfig } from "../../../src/experiment/sweep/sweep.ts";
 import { fake } from "../fake.ts";
 import { folderOf, newFolder, quiet, thrownBy } from "../folders.ts";
 

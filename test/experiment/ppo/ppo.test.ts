@@ -5,13 +5,13 @@ import { describe, expect, it } from "vitest";
 import { float32, ndarray } from "../../../src/core/ndarray.ts";
 import { makeMemoryHub } from "../../../src/experiment/machines/memory-hub.ts";
 import { joinHub } from "../../../src/experiment/machines/worker.ts";
-import { readMetrics } from "../../../src/experiment/metrics.ts";
+import { readMetrics } from "../../../src/experiment/records/metrics.ts";
 import { ppoExperiment } from "../../../src/experiment/ppo/experiment.ts";
 import { binOf, makeSimulator } from "../../../src/experiment/ppo/simulator.ts";
 import { decodeExperience, encodeExperience, joinRollouts } from "../../../src/experiment/ppo/wire.ts";
-import { readTables } from "../../../src/experiment/run-dir.ts";
+import { readTables } from "../../../src/experiment/records/run-dir.ts";
 import { resumeExperiment, runExperiment } from "../../../src/experiment/runner.ts";
-import type { Estimate } from "../../../src/experiment/table.ts";
+import type { Estimate } from "../../../src/experiment/report/table.ts";
 import type { Rollout } from "../../../src/policy/rollout.ts";
 import { folderOf, newFolder, quiet, thrownBy } from "../folders.ts";
 

@@ -11,12 +11,12 @@ import {
 } from "../../../src/tokenizer/continuous.ts";
 import { initVideoTokenizer } from "../../../src/tokenizer/video-network.ts";
 import { plainNormalizer, saveVideoTokenizer } from "../../../src/tokenizer/video.ts";
-import { saveAutoregressiveModel } from "../../../src/worldmodel/autoregressive-checkpoint.ts";
-import { initAutoregressive } from "../../../src/worldmodel/autoregressive.ts";
-import { saveCausalFlowModel } from "../../../src/worldmodel/causal-flow-model.ts";
-import { initCausalFlow } from "../../../src/worldmodel/causal-flow.ts";
-import { saveLatentModel } from "../../../src/worldmodel/checkpoint.ts";
-import { initDenoiser } from "../../../src/worldmodel/denoiser.ts";
+import { saveAutoregressiveModel } from "../../../src/worldmodel/autoregressive/autoregressive-checkpoint.ts";
+import { initAutoregressive } from "../../../src/worldmodel/autoregressive/autoregressive.ts";
+import { saveCausalFlowModel } from "../../../src/worldmodel/causal-flow/causal-flow-model.ts";
+import { initCausalFlow } from "../../../src/worldmodel/causal-flow/causal-flow.ts";
+import { saveLatentModel } from "../../../src/worldmodel/latent/checkpoint.ts";
+import { initDenoiser } from "../../../src/worldmodel/latent/denoiser.ts";
 import type { ActionSpec } from "../../../src/worldmodel/worldmodel.ts";
 
 /** Kinds of checkpoints. */

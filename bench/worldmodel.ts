@@ -4,6 +4,7 @@
  * `npm run bench:worldmodel -- tokenizers [--only NAME,…] [--steps N]`: train clip tokenizers, print their quality.
  * `… -- train --only KIND [--steps N] [--minutes M]`: train a world model, or go on with it (autoregressive: after
  * tokenizers --only DV1x8x8-1000). `… -- table`: all trained models in one table. `… -- speed`: imagined steps per second.
+ * `… -- costs`: frames per second of tokenizers and training, the caches' worth, the share of the matmul peak.
  * Common: `--folder DIR --frames N --json FILE`.
  */
 
@@ -11,6 +12,7 @@ import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { unknownName } from "../src/core/errors.ts";
+import { costTable, measureCosts, type CostRow } from "./worldmodel/costs.ts";
 import { kindNamed, kinds, trainModel } from "./worldmodel/models.ts";
 import { scoreModels, scoreTable, type ModelRow } from "./worldmodel/scores.ts";
 import { measureSpeed, speedTable, type SpeedRow } from "./worldmodel/speed.ts";
@@ -88,7 +90,19 @@ async function speed(): Promise<SpeedRow[]> {
   return measured;
 }
 
-const commands: Readonly<Record<string, () => Promise<unknown[]>>> = { tokenizers, train, table, speed };
+async function costs(): Promise<CostRow[]> {
+  const measured = await measureCosts(values.folder, await recordTrack("validation", 400, 4));
+  console.log(costTable(measured));
+  return measured;
+}
+
+const commands: Readonly<Record<string, () => Promise<unknown[]>>> = {
+  tokenizers,
+  train,
+  table,
+  speed,
+  costs,
+};
 const [what = "speed"] = positionals;
 if (!(what in commands)) throw unknownName("measurement", what, Object.keys(commands));
 const rows = await commands[what]();

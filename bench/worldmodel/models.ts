@@ -59,7 +59,8 @@ const frameTokenizer: ContinuousConfig = {
   rarityWeight: 0,
 };
 
-const denoiserOf = (form: DenoiserConfig["form"]): DenoiserConfig => ({
+/** Architecture of the latent kinds. */
+export const denoiserOf = (form: DenoiserConfig["form"]): DenoiserConfig => ({
   form,
   contextLength: 3,
   tokens: 16,
@@ -86,7 +87,8 @@ const causalFlow: CausalFlowConfig = {
   shortcut: true,
 };
 
-const autoregressive: AutoregressiveConfig = {
+/** Architecture of the autoregressive kind. */
+export const autoregressive: AutoregressiveConfig = {
   contextLength: 2,
   rows: 8,
   columns: 8,
@@ -109,8 +111,8 @@ export interface Trained {
   ) => ReturnType<ReturnType<typeof loadContinuousTokenizer>["encode"]>;
 }
 
-const tokensFile = (folder: string): string => join(folder, "DV1x8x8-1000.safetensors");
-const latentsFile = (folder: string): string => join(folder, "latents.safetensors");
+export const tokensFile = (folder: string): string => join(folder, "DV1x8x8-1000.safetensors");
+export const latentsFile = (folder: string): string => join(folder, "latents.safetensors");
 const modelFile = (folder: string, kind: Kind): string => join(folder, `${kind}.safetensors`);
 
 /** Train the tokenizer of the latent kinds unless its file is there. */
@@ -317,7 +319,8 @@ async function work(job: Job, file: string, minutes: number): Promise<{ done: nu
   return { done, seconds };
 }
 
-function jobOf(kind: Kind, options: JobOptions): Job {
+/** One kind's training, to be stepped. */
+export function jobOf(kind: Kind, options: JobOptions): Job {
   const { folder, replay, steps } = options;
   if (kind === "autoregressive") return autoregressiveJob(folder, replay, steps);
   if (kind === "causal-flow" || kind === "causal-flow-cross") return causalFlowJob(kind, options);
@@ -339,11 +342,11 @@ export async function trainModel(
   return { kind, ...(await work(job, join(folder, `${kind}.training.safetensors`), minutes)) };
 }
 
-function modelOf(kind: Kind, folder: string): EncodedWorldModel {
+function modelOf(kind: Kind, folder: string, options: { drafting?: boolean }): EncodedWorldModel {
   const file = modelFile(folder, kind);
   if (kind === "autoregressive") {
     const sampling = { temperature: 0, topP: 1 };
-    return loadAutoregressiveModel(file, loadDiscreteTokenizer(tokensFile(folder)), { sampling });
+    return loadAutoregressiveModel(file, loadDiscreteTokenizer(tokensFile(folder)), { sampling, ...options });
   }
   const tokenizer = loadContinuousTokenizer(latentsFile(folder), Rng.fromSeed(0));
   return kind.startsWith("causal-flow")
@@ -352,8 +355,12 @@ function modelOf(kind: Kind, folder: string): EncodedWorldModel {
 }
 
 /** The trained model of `kind`, or nothing where it has not been trained. */
-export function loadTrained(folder: string, kind: Kind): Trained | undefined {
+export function loadTrained(
+  folder: string,
+  kind: Kind,
+  options: { drafting?: boolean } = {},
+): Trained | undefined {
   if (!existsSync(modelFile(folder, kind))) return undefined;
-  const model = modelOf(kind, folder);
+  const model = modelOf(kind, folder, options);
   return { kind, model, encodeFrames: encoderOf(folder, kind) };
 }

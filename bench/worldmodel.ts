@@ -5,6 +5,7 @@
  * `… -- train --only KIND [--steps N] [--minutes M]`: train a world model, or go on with it (autoregressive: after
  * tokenizers --only DV1x8x8-1000). `… -- table`: all trained models in one table. `… -- speed`: imagined steps per second.
  * `… -- costs`: frames per second of tokenizers and training, the caches' worth, the share of the matmul peak.
+ * `… -- long`: drift of dreams of up to 45 s, and the latency of a decoded step.
  * Common: `--folder DIR --frames N --json FILE`.
  */
 
@@ -13,6 +14,7 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { unknownName } from "../src/core/errors.ts";
 import { costTable, measureCosts, type CostRow } from "./worldmodel/costs.ts";
+import { longTable, measureLong, type LongRow } from "./worldmodel/long.ts";
 import { kindNamed, kinds, trainModel } from "./worldmodel/models.ts";
 import { scoreModels, scoreTable, type ModelRow } from "./worldmodel/scores.ts";
 import { measureSpeed, speedTable, type SpeedRow } from "./worldmodel/speed.ts";
@@ -96,12 +98,19 @@ async function costs(): Promise<CostRow[]> {
   return measured;
 }
 
+async function long(): Promise<LongRow[]> {
+  const measured = await measureLong(values.folder, values.only?.split(",").map(kindNamed) ?? kinds);
+  console.log(longTable(measured));
+  return measured;
+}
+
 const commands: Readonly<Record<string, () => Promise<unknown[]>>> = {
   tokenizers,
   train,
   table,
   speed,
   costs,
+  long,
 };
 const [what = "speed"] = positionals;
 if (!(what in commands)) throw unknownName("measurement", what, Object.keys(commands));

@@ -23,10 +23,16 @@ export const trackActions: ActionSpec = {
 /** Speed, yaw rate, steering. */
 export const trackStateSize = 3;
 
-/** `steps` steps of the behaviour policy of DriveTrack-v0 from wide starts, half of its episodes attentive. */
-export async function recordTrack(split: Split, steps: number, seed: number): Promise<Episode[]> {
-  const env = makeDriveTrackVec({ numEnvs: 20, split, wideStarts: true });
-  const driver = makeBehaviour(env, { speedMps: [5, 15], inattentiveShare: 0.5 });
+/** `steps` steps of the behaviour policy of DriveTrack-v0 from wide starts, half of its episodes attentive; with `maxEpisodeSteps` calm and attentive ones, that last. */
+export async function recordTrack(
+  split: Split,
+  steps: number,
+  seed: number,
+  { maxEpisodeSteps }: { maxEpisodeSteps?: number } = {},
+): Promise<Episode[]> {
+  const long = maxEpisodeSteps !== undefined;
+  const env = makeDriveTrackVec({ numEnvs: 20, split, wideStarts: !long, maxEpisodeSteps });
+  const driver = makeBehaviour(env, { speedMps: [5, long ? 12 : 15], inattentiveShare: long ? 0 : 0.5 });
   const rng = Rng.fromSeed(seed);
   const episodes: Episode[] = [];
   await recordEpisodes({

@@ -94,6 +94,32 @@ export function makeTrainStep<P, B>(options: StepOptions<P, B>): TrainStep<P, B>
   };
 }
 
+/** One network under training: its steps, and what a checkpoint keeps of it. */
+export interface Training<P, B> {
+  /** Returns scalar metrics. @throws NOT_FINITE */
+  step(batch: Host<B>, learningRate: number): Promise<Record<string, number>>;
+  state(): TrainState<Host<P>>;
+  load(state: TrainState<Host<P>>): void;
+  /** The weights to use: the moving average where there is one. */
+  params(): Host<P>;
+}
+
+/** Train `params` by the step that `options` describe. */
+export function makeTraining<P, B>(params: Host<P>, options: StepOptions<P, B>): Training<P, B> {
+  const step = makeTrainStep(options);
+  let state = step.init(params);
+  return {
+    async step(batch, learningRate) {
+      const result = await step.step(state, batch, learningRate);
+      state = result.state;
+      return result.metrics;
+    },
+    state: () => state,
+    load: (next) => void (state = next),
+    params: () => weightsOf(state),
+  };
+}
+
 /** The weights to use: the moving average where there is one. */
 export function weightsOf<P>(state: TrainState<P>): P {
   return flattenTree(state.average).size === 0 ? state.params : state.average;

@@ -3,7 +3,7 @@
 import type { Host, Tensor } from "../engine/jit.ts";
 import { ndarray, zeros, type NdArray } from "../core/ndarray.ts";
 import type { Rng } from "../core/rng.ts";
-import { makeTrainStep, weightsOf, type TrainState } from "../nn/trainer.ts";
+import { makeTraining, type TrainState } from "../nn/trainer.ts";
 import type { OptimizerConfig } from "../nn/optimizers.ts";
 import {
   continuousLoss,
@@ -99,14 +99,15 @@ export function makeTokenizerTrainer(options: {
   rng: Rng;
 }): TokenizerTrainer {
   const { config, batchSize, source, optimizer, averageDecay } = options;
-  const loss = continuousLoss(config);
-  const step = makeTrainStep<ContinuousParams<Tensor>, ContinuousBatch<Tensor>>({
-    name: "tokenizer",
-    loss,
-    optimizer,
-    averageDecay,
-  });
-  let state = step.init(initContinuous(options.rng, config));
+  const training = makeTraining<ContinuousParams<Tensor>, ContinuousBatch<Tensor>>(
+    initContinuous(options.rng, config),
+    {
+      name: "tokenizer",
+      loss: continuousLoss(config),
+      optimizer,
+      averageDecay,
+    },
+  );
   const frames = zeros("uint8", [batchSize, config.size, config.size, 3]);
   const noise = zeros("float32", [batchSize, tokensOf(config), config.channels]);
   const reference = zeros("uint8", [Math.min(1024, source.count), config.size, config.size, 3]);
@@ -116,14 +117,13 @@ export function makeTokenizerTrainer(options: {
       drawFrames(source, rng, frames);
       rng.fillNormal(noise.data);
       const batch = { frames, noise, meanPatches: mean } as unknown as Host<ContinuousBatch<Tensor>>;
-      const result = await step.step(state, batch, learningRate);
-      state = result.state;
-      return { ...result.metrics, psnr: 10 * Math.log10(4 / result.metrics.mse) };
+      const metrics = await training.step(batch, learningRate);
+      return { ...metrics, psnr: 10 * Math.log10(4 / metrics.mse) };
     },
-    state: () => state,
-    load: (next) => void (state = next as never),
+    state: () => training.state(),
+    load: (next) => training.load(next as never),
     async finish(count, rng) {
-      const params = weightsOf(state) as unknown as ContinuousParams<NdArray>;
+      const params = training.params() as unknown as ContinuousParams<NdArray>;
       return { params, normalizer: await measureLatents(source, { config, params }, { count, rng }) };
     },
   };

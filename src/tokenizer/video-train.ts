@@ -4,7 +4,7 @@ import { tf, type Host, type Tensor } from "../engine/jit.ts";
 import { zeros, type NdArray } from "../core/ndarray.ts";
 import type { Rng } from "../core/rng.ts";
 import type { LossResult } from "../nn/gradients.ts";
-import { makeTrainStep, weightsOf, type TrainState } from "../nn/trainer.ts";
+import { makeTraining, type TrainState } from "../nn/trainer.ts";
 import type { OptimizerConfig } from "../nn/optimizers.ts";
 import { latentFrames } from "./frame-law.ts";
 import { codebookUse, type CodebookUse } from "./fsq.ts";
@@ -99,15 +99,13 @@ async function finishParts(
 export function makeVideoTokenizerTrainer(options: VideoTrainerOptions): VideoTokenizerTrainer {
   const { config, batchSize, clipFrames, source, optimizer, averageDecay } = options;
   const latents = latentFrames(clipFrames, config.temporal);
-  const loss = clipLoss(config);
   type Params = VideoTokenizerParams<Tensor>;
-  const step = makeTrainStep<Params, ClipBatch<Tensor>>({
+  const training = makeTraining<Params, ClipBatch<Tensor>>(initVideoTokenizer(options.rng, config), {
     name: "video tokenizer",
-    loss,
+    loss: clipLoss(config),
     optimizer,
     averageDecay,
   });
-  let state = step.init(initVideoTokenizer(options.rng, config));
   const clips = zeros("uint8", [batchSize, clipFrames, config.size, config.size, 3]);
   const noise = zeros("float32", [batchSize, latents, gridTokens(config), latentChannels(config)]);
   return {
@@ -118,14 +116,13 @@ export function makeVideoTokenizerTrainer(options: VideoTrainerOptions): VideoTo
         rng.fillNormal(noise.data);
         batch.noise = noise;
       }
-      const result = await step.step(state, batch as unknown as Host<ClipBatch<Tensor>>, learningRate);
-      state = result.state;
-      return { ...result.metrics, psnr: 10 * Math.log10(4 / result.metrics.mse) };
+      const metrics = await training.step(batch as unknown as Host<ClipBatch<Tensor>>, learningRate);
+      return { ...metrics, psnr: 10 * Math.log10(4 / metrics.mse) };
     },
-    state: () => state,
-    load: (next) => void (state = next as never),
+    state: () => training.state(),
+    load: (next) => training.load(next as never),
     finish: (count, rng) =>
-      finishParts(options, weightsOf(state), {
+      finishParts(options, training.params(), {
         clips: count,
         rng,
       }),

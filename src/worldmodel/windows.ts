@@ -38,3 +38,24 @@ export function newest(x: NdArray<"float32">): NdArray<"float32"> {
   }
   return out;
 }
+
+/** Rows [from, from + count) of the time axis of x [B, T, D]: [B, count, D]. */
+export function timeRows(x: NdArray<"float32">, from: number, count: number): NdArray<"float32"> {
+  const [batch, time] = x.shape;
+  const width = x.data.length / batch / time;
+  const out = zeros("float32", [batch, count, ...x.shape.slice(2)]);
+  for (let b = 0; b < batch; b++) {
+    const at = (b * time + from) * width;
+    out.data.set(x.data.subarray(at, at + count * width), b * count * width);
+  }
+  return out;
+}
+
+/** Row `index` of the time axis of x [B, T, D]: [B, D], copied. */
+export function takeTimeRow(x: NdArray<"float32">, index: number): NdArray<"float32"> {
+  const [batch, time, width] = x.shape;
+  const out = zeros("float32", [batch, width]);
+  for (let b = 0; b < batch; b++)
+    out.data.set(x.data.subarray((b * time + index) * width, (b * time + index + 1) * width), b * width);
+  return out;
+}

@@ -4,7 +4,7 @@ import { jit, tf, type Tensor } from "../../engine/jit.ts";
 import type { NdArray } from "../../core/ndarray.ts";
 import type { Rng } from "../../core/rng.ts";
 import type { LossResult } from "../../nn/gradients.ts";
-import { makeTrainStep, weightsOf, type TrainState } from "../../nn/trainer.ts";
+import { makeTraining, type TrainState } from "../../nn/trainer.ts";
 import type { OptimizerConfig } from "../../nn/optimizers.ts";
 import {
   draftLogits,
@@ -203,15 +203,13 @@ function tokenBatch(
 export function makeAutoregressiveTrainer(options: AutoregressiveTrainerOptions): AutoregressiveTrainer {
   const { config, replay, normalizers, optimizer, averageDecay, ownTokens } = options;
   type Params = AutoregressiveParams<Tensor>;
-  const loss = tokenWindowLoss(config, options.weights);
-  const step = makeTrainStep<Params, TokenBatch<Tensor>>({
+  const guess = compileGuess(config);
+  const training = makeTraining<Params, TokenBatch<Tensor>>(initAutoregressive(options.rng, config), {
     name: "autoregressive",
-    loss,
+    loss: tokenWindowLoss(config, options.weights),
     optimizer,
     averageDecay,
   });
-  const guess = compileGuess(config);
-  let state = step.init(initAutoregressive(options.rng, config));
   return {
     async step({ batchSize, terminalFraction }, learningRate, rng) {
       const shape = { batchSize, context: config.contextLength, horizon: 1 };
@@ -219,16 +217,15 @@ export function makeAutoregressiveTrainer(options: AutoregressiveTrainerOptions)
       let { given } = batch;
       if (ownTokens > 0) {
         const { tokens, states, actions } = batch;
-        const input = { params: state.params, tokens, states, actions };
+        const input = { params: training.state().params, tokens, states, actions };
         const own = await guess(input);
         given = mixTokens(tokens, own.tokens as Floats, ownTokens, rng);
       }
-      const result = await step.step(state, { ...batch, given }, learningRate);
-      state = result.state;
-      return { ...result.metrics, bits: result.metrics.latent / Math.LN2 };
+      const metrics = await training.step({ ...batch, given }, learningRate);
+      return { ...metrics, bits: metrics.latent / Math.LN2 };
     },
-    state: () => state,
-    load: (next) => void (state = next as typeof state),
-    params: () => weightsOf(state),
+    state: training.state,
+    load: training.load,
+    params: training.params,
   };
 }

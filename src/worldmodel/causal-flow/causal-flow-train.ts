@@ -4,7 +4,7 @@ import { stopGradient, tf, type Tensor } from "../../engine/jit.ts";
 import { zeros, type NdArray } from "../../core/ndarray.ts";
 import type { Rng } from "../../core/rng.ts";
 import type { LossResult } from "../../nn/gradients.ts";
-import { makeTrainStep, weightsOf, type TrainState } from "../../nn/trainer.ts";
+import { makeTraining, type TrainState } from "../../nn/trainer.ts";
 import type { OptimizerConfig } from "../../nn/optimizers.ts";
 import {
   denoiseNext,
@@ -22,6 +22,7 @@ import { noiseLatent } from "../latent/flow.ts";
 import { drawFlowTimes, type FlowTimes } from "./flow-times.ts";
 import { binaryCrossEntropy, maskedMean, type LossWeights } from "../latent/loss.ts";
 import { normalizeRewards, normalizeStates, type Normalizers } from "../normalizers.ts";
+import { timeRows } from "../windows.ts";
 import type { PhaseConfig } from "../latent/train.ts";
 
 type Floats = NdArray<"float32">;
@@ -147,18 +148,6 @@ export interface CausalFlowTrainer {
   params(): CausalFlowParams<NdArray>;
 }
 
-/** Rows [from, from + count) of the time axis of x [B, T, D]: [B, count, D]. */
-function timeRows(x: Floats, from: number, count: number): Floats {
-  const [batch, time] = x.shape;
-  const width = x.data.length / batch / time;
-  const out = zeros("float32", [batch, count, ...x.shape.slice(2)]);
-  for (let b = 0; b < batch; b++) {
-    const at = (b * time + from) * width;
-    out.data.set(x.data.subarray(at, at + count * width), b * count * width);
-  }
-  return out;
-}
-
 const withoutTime = (x: Floats): Floats => ({ ...x, shape: [x.shape[0], ...x.shape.slice(2)] });
 
 /** Context latents with noise of a deviation drawn per window, and the share of data that is left in each frame. */
@@ -223,24 +212,20 @@ export function flowBatch(
 /** A trainer on windows of `contextLength` + 1 frames. @throws INVALID_ARGUMENT for an unsound config or times */
 export function makeCausalFlowTrainer(options: CausalFlowTrainerOptions): CausalFlowTrainer {
   const { config, replay, optimizer, averageDecay } = options;
-  const loss = causalFlowLoss(config, options.weights);
-  const step = makeTrainStep<Params, FlowBatch<Tensor>>({
+  const training = makeTraining<Params, FlowBatch<Tensor>>(initCausalFlow(options.rng, config), {
     name: "causal flow",
-    loss,
+    loss: causalFlowLoss(config, options.weights),
     optimizer,
     averageDecay,
   });
-  let state = step.init(initCausalFlow(options.rng, config));
   return {
     async step({ batchSize, terminalFraction }, learningRate, rng) {
       const shape = { batchSize, context: config.contextLength, horizon: 1 };
       const batch = flowBatch(replay.sample({ ...shape, terminalFraction, rng }), options, rng);
-      const result = await step.step(state, batch, learningRate);
-      state = result.state;
-      return result.metrics;
+      return training.step(batch, learningRate);
     },
-    state: () => state,
-    load: (next) => void (state = next as typeof state),
-    params: () => weightsOf(state),
+    state: training.state,
+    load: training.load,
+    params: training.params,
   };
 }

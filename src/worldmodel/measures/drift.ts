@@ -4,7 +4,8 @@ import type { NdArray } from "../../core/ndarray.ts";
 import { Rng } from "../../core/rng.ts";
 import type { Segment } from "../../data/window.ts";
 import { contextState, type LatentReplay } from "../contexts.ts";
-import { drawSegments, takeTimeRow } from "./evaluate.ts";
+import { drawSegments } from "./evaluate.ts";
+import { takeTimeRow } from "../windows.ts";
 import { presentActions } from "../imagine.ts";
 import type { EncodedWorldModel, LatentState } from "../worldmodel.ts";
 

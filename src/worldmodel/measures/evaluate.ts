@@ -7,6 +7,7 @@ import type { Segment } from "../../data/window.ts";
 import { contextState, type LatentReplay } from "../contexts.ts";
 import { imagineActions, presentActions } from "../imagine.ts";
 import { structuralSimilarity } from "./similarity.ts";
+import { takeTimeRow } from "../windows.ts";
 import type { EncodedWorldModel, LatentState, Observation } from "../worldmodel.ts";
 
 /** Open-loop accuracy at one horizon; PSNR in dB over decoded frames. */
@@ -203,15 +204,6 @@ export async function openLoopScores(options: {
     scores.push(scoreHorizon(compared, rng));
   }
   return scores;
-}
-
-/** Row `index` of the time axis of x [B, T, D]: [B, D], copied. */
-export function takeTimeRow(x: NdArray<"float32">, index: number): NdArray<"float32"> {
-  const [batch, time, width] = x.shape;
-  const out = zeros("float32", [batch, width]);
-  for (let b = 0; b < batch; b++)
-    out.data.set(x.data.subarray((b * time + index) * width, (b * time + index + 1) * width), b * width);
-  return out;
 }
 
 /** The model's state of single observations, each as if an episode began there. */

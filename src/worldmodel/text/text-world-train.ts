@@ -1,12 +1,17 @@
 /** @file Training a text world: a causal flow on captioned windows, some without text, without actions, or without a past. */
 
 import type { Tensor } from "../../engine/jit.ts";
-import type { NdArray } from "../../core/ndarray.ts";
+import { zeros, type NdArray } from "../../core/ndarray.ts";
 import type { Rng } from "../../core/rng.ts";
 import type { OptimizerConfig } from "../../nn/optimizers.ts";
-import { makeTrainStep, weightsOf, type TrainState } from "../../nn/trainer.ts";
+import { makeTraining } from "../../nn/trainer.ts";
 import { initCausalFlow, type CausalFlowParams } from "../causal-flow/causal-flow.ts";
-import { causalFlowLoss, flowBatch, type FlowBatch } from "../causal-flow/causal-flow-train.ts";
+import {
+  causalFlowLoss,
+  flowBatch,
+  type FlowBatch,
+  type CausalFlowTrainer,
+} from "../causal-flow/causal-flow-train.ts";
 import type { LatentReplay } from "../contexts.ts";
 import type { FlowTimes } from "../causal-flow/flow-times.ts";
 import type { Normalizers } from "../normalizers.ts";
@@ -35,12 +40,8 @@ export interface TextWorldTrainerOptions {
 }
 
 /** What a loop over training steps needs. */
-export interface TextWorldTrainer {
+export interface TextWorldTrainer extends Pick<CausalFlowTrainer, "state" | "load" | "params"> {
   step(batchSize: number, learningRate: number, rng: Rng): Promise<Record<string, number>>;
-  state(): TrainState<CausalFlowParams<NdArray>>;
-  load(state: TrainState<CausalFlowParams<NdArray>>): void;
-  /** The moving-average weights. */
-  params(): CausalFlowParams<NdArray>;
 }
 
 /** Set row b of x [B, …] to a value. */
@@ -60,16 +61,11 @@ function captionedBatch(options: TextWorldTrainerOptions, batchSize: number, rng
   const drawn = replay.sample({ batchSize, context: config.contextLength, horizon: 1, rng });
   const plain = flowBatch(drawn, options, rng);
   const actions = { ...plain.actions, data: plain.actions.data.slice() };
-  const array = (shape: number[]): Floats => ({
-    dtype: "float32",
-    shape,
-    data: new Float32Array(shape.reduce((a, b) => a * b, 1)),
-  });
   const batch = {
     ...plain,
     actions,
-    text: array([batchSize, config.textSize]),
-    known: array([batchSize]),
+    text: zeros("float32", [batchSize, config.textSize]),
+    known: zeros("float32", [batchSize]),
   };
   for (const [b, { episode }] of drawn.segments.entries()) {
     if (rng.random() >= untoldShare) batch.text.data.set(textOf(episode, rng), b * config.textSize);
@@ -85,21 +81,18 @@ function captionedBatch(options: TextWorldTrainerOptions, batchSize: number, rng
 export function makeTextWorldTrainer(options: TextWorldTrainerOptions): TextWorldTrainer {
   const { config, optimizer, averageDecay } = options;
   const weights = { latent: 1, state: 0.3, reward: 0.1, termination: 0.1, shortcut: 1 };
-  const step = makeTrainStep<CausalFlowParams<Tensor>, FlowBatch<Tensor>>({
+  const initial = initCausalFlow(options.rng, config);
+  const training = makeTraining<CausalFlowParams<Tensor>, FlowBatch<Tensor>>(initial, {
     name: "text world",
     loss: causalFlowLoss(config, weights),
     optimizer,
     averageDecay,
   });
-  let state = step.init(initCausalFlow(options.rng, config));
   return {
-    async step(batchSize, learningRate, rng) {
-      const result = await step.step(state, captionedBatch(options, batchSize, rng), learningRate);
-      state = result.state;
-      return result.metrics;
-    },
-    state: () => state,
-    load: (next) => void (state = next as typeof state),
-    params: () => weightsOf(state),
+    step: (batchSize, learningRate, rng) =>
+      training.step(captionedBatch(options, batchSize, rng), learningRate),
+    state: training.state,
+    load: training.load,
+    params: training.params,
   };
 }

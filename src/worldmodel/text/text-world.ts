@@ -27,7 +27,7 @@ import { loadModelFile, saveModelFile } from "../model-file.ts";
 import { normalizeStates, type Normalizers } from "../normalizers.ts";
 import type { TextEncoder } from "./text-encoder.ts";
 import { frameCountOf, videoOf, type VideoSize, type WorldVideo } from "./text-video.ts";
-import { fitWindow, shiftRows } from "../windows.ts";
+import { fitWindow, shiftRows, takeTimeRow, timeRows } from "../windows.ts";
 import type { ActionSpec } from "../worldmodel.ts";
 
 type Floats = NdArray<"float32">;
@@ -179,7 +179,7 @@ class TextWorldModel implements TextWorld {
       const { actions } = options;
       const now =
         known && actions
-          ? shiftRows(window.actions, actionAt(actions, actions.shape[1] - count + t))
+          ? shiftRows(window.actions, takeTimeRow(actions, actions.shape[1] - count + t))
           : window.actions;
       const noise = normal([batch, window.latents.shape[2]], rng);
       const strength = filled([], t === 0 ? guidance : Math.min(1, guidance));
@@ -253,7 +253,7 @@ class TextWorldModel implements TextWorld {
     const [batch, time, ...image] = init.shape;
     const flat = await tokenizer.encode(ndarray("uint8", [batch * time, ...image], init.data));
     const latents = ndarray("float32", [batch, time, config.tokens * config.channels], flat.data);
-    const past = actions && headOf(actions, time - 1);
+    const past = actions && timeRows(actions, 0, time - 1);
     return {
       latents: fitWindow(latents, contextLength, "repeat"),
       states: states
@@ -289,24 +289,6 @@ function filled(shape: readonly number[], value: number): Floats {
 function normal(shape: readonly number[], rng: Rng): Floats {
   const out = zeros("float32", shape);
   rng.fillNormal(out.data);
-  return out;
-}
-
-/** Row `index` of the time axis of x [B, T, D]: [B, D]. */
-function actionAt(x: Floats, index: number): Floats {
-  const [batch, time, width] = x.shape;
-  const out = zeros("float32", [batch, width]);
-  for (let b = 0; b < batch; b++)
-    out.data.set(x.data.subarray((b * time + index) * width, (b * time + index + 1) * width), b * width);
-  return out;
-}
-
-/** The first `count` rows of the time axis. */
-function headOf(x: Floats, count: number): Floats {
-  const [batch, time, width] = x.shape;
-  const out = zeros("float32", [batch, count, width]);
-  for (let b = 0; b < batch; b++)
-    out.data.set(x.data.subarray(b * time * width, (b * time + count) * width), b * count * width);
   return out;
 }
 

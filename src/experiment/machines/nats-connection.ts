@@ -41,27 +41,37 @@ function secretsOf({ username, password }: URL): Partial<ConnectionOptions> {
   return token === undefined ? {} : { token };
 }
 
+/** Time for a server that is just being restarted: who joins in that moment should not give up. */
+const restartMs = 3000;
+
 /**
  * Connect; a connection that breaks later is made again for as long as it takes.
- * @throws INVALID_ARGUMENT for a bad URL, UNAUTHORIZED, SERVER_UNREACHABLE
+ * @throws INVALID_ARGUMENT for a bad URL, UNAUTHORIZED, SERVER_UNREACHABLE when nobody has answered for three seconds
  */
 export async function connectNats(url: string): Promise<NatsConnection> {
   const parsed = parse(url);
-  try {
-    return await connect({
-      servers: parsed.host,
-      ...secretsOf(parsed),
-      ...(parsed.protocol === "tls:" ? { tls: {} } : {}),
-      timeout: 5000,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 250,
-      reconnectJitter: 100,
-      ignoreAuthErrorAbort: true,
-    });
-  } catch (error) {
-    return refuseConnection(addressOf(url), asError(error));
+  const options: ConnectionOptions = {
+    servers: parsed.host,
+    ...secretsOf(parsed),
+    ...(parsed.protocol === "tls:" ? { tls: {} } : {}),
+    timeout: 5000,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    reconnectJitter: 100,
+    ignoreAuthErrorAbort: true,
+  };
+  for (const begun = performance.now(); ;) {
+    try {
+      return await connect(options);
+    } catch (error) {
+      const late = performance.now() - begun > restartMs;
+      if (late || !isRefused(asError(error))) return refuseConnection(addressOf(url), asError(error));
+    }
+    await sleep(250);
   }
 }
+
+const isRefused = (error: Error): boolean => error.message.includes("connection refused");
 
 function refuseConnection(address: string, cause: Error): never {
   const text = `${cause.message} ${cause.cause instanceof Error ? cause.cause.message : ""}`.trim();

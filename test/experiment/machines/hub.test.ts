@@ -1,6 +1,8 @@
 /** @file One suite for every hub: the embedded one and the one on a real NATS server keep the same rules. */
 
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Hub, Queue } from "../../../src/experiment/machines/hub.ts";
 import { makeMemoryHub } from "../../../src/experiment/machines/memory-hub.ts";
 import { openNatsHub } from "../../../src/experiment/machines/nats-hub.ts";
@@ -204,6 +206,45 @@ describeNeeding(natsServer, "the hub on a NATS server", () => {
     expect(hub.address).toBe(guarded.url);
     await hub.close();
     await guarded.kill();
+  });
+
+  it("is joined in the moment in which its server is restarted", async () => {
+    const restarting = await startNats();
+    await restarting.kill();
+    const joining = openNatsHub(restarting.url);
+    await new Promise((resolve) => {
+      setTimeout(resolve, 300);
+    });
+    await restarting.restart();
+    await (await joining).close();
+    await restarting.kill();
+  });
+
+  it("gets back what the server believes to be done, though nobody has finished it", async () => {
+    const forgetful = await startNats();
+    const hub = await openNatsHub(forgetful.url);
+    const options = { capacity: 10, leaseSeconds: 1, maxHeld: 10 };
+    const [finished, stranded] = [await hub.queue("finished", options), await hub.queue("stranded", options)];
+    for (const queue of [finished, stranded])
+      for (let i = 0; i < 6; i++) await queue.put(`item-${i}`, bytes("1"));
+    for (let i = 0; i < 4; i++) await (await finished.take(1000))?.done();
+    // What a killed server was seen to come back with: a floor above items that are in the stream.
+    await forgetful.restart("SIGTERM", (streams) => {
+      const stateOf = (name: string): string => join(streams, name, "obs", "all", "o.dat");
+      copyFileSync(stateOf("finished"), stateOf("stranded"));
+    });
+    const got = new Set<string>();
+    await vi.waitFor(
+      async () => {
+        const item = await stranded.take(100);
+        if (item !== undefined) got.add(item.id);
+        await item?.done();
+        expect([...got].toSorted()).toEqual(Array.from({ length: 6 }, (_, i) => `item-${i}`));
+      },
+      { timeout: 30_000, interval: 0 },
+    );
+    await hub.close();
+    await forgetful.kill();
   });
 
   it("goes on over a server that is killed and started again: nothing stored is lost or doubled", async () => {

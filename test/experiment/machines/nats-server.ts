@@ -22,8 +22,8 @@ export interface TestServer {
   readonly url: string;
   /** SIGKILL; what it stored stays. */
   kill(): Promise<void>;
-  /** Stopped in order, or killed, and started on the same port and folder. */
-  restart(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /** Stopped in order, or killed, and started on the same port and folder; in between, its files can be touched. */
+  restart(signal?: "SIGTERM" | "SIGKILL", touch?: (streams: string) => void): Promise<void>;
 }
 
 async function freePort(): Promise<number> {
@@ -73,8 +73,9 @@ export async function startNats(settings = ""): Promise<TestServer> {
   return {
     url: `nats://127.0.0.1:${port}`,
     kill: () => stop("SIGKILL"),
-    async restart(signal = "SIGTERM") {
+    async restart(signal = "SIGTERM", touch) {
       await stop(signal);
+      touch?.(join(folder, "jetstream", "$G", "streams"));
       await start();
     },
   };

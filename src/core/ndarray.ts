@@ -135,6 +135,14 @@ export function takeRows<D extends DType>(array: NdArray<D>, indices: ArrayLike<
   return out;
 }
 
+/** The rows of `a`, then those of `b`, in a new array. */
+export function joinRows<D extends DType>(a: NdArray<D>, b: NdArray<D>): NdArray<D> {
+  const out = zeros(a.dtype, [a.shape[0] + b.shape[0], ...a.shape.slice(1)]);
+  out.data.set(a.data as never);
+  out.data.set(b.data as never, a.data.length);
+  return out;
+}
+
 /** Stack equal-shaped arrays on a new first axis. */
 export function stackRows<D extends DType>(arrays: readonly NdArray<D>[]): NdArray<D> {
   const [first] = arrays;

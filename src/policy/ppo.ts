@@ -2,7 +2,7 @@
 
 import { tf, type Tensor } from "../engine/jit.ts";
 import { fail } from "../core/errors.ts";
-import { ndarray, takeRows, zeros, type NdArray } from "../core/ndarray.ts";
+import { joinRows, ndarray, takeRows, zeros, type NdArray } from "../core/ndarray.ts";
 import type { Rng } from "../core/rng.ts";
 import type { LossResult } from "../nn/gradients.ts";
 import { makeTrainStep, type TrainState, type TrainStep } from "../nn/trainer.ts";
@@ -170,13 +170,6 @@ function withRecorded(data: Columns, recorded: RecordedReturns | undefined): Cri
     returns: joinRows(data.returns, returns),
     weights: joinRows(data.weights, weights),
   };
-}
-
-function joinRows(a: NdArray, b: NdArray): NdArray {
-  const out = zeros("float32", [a.shape[0] + b.shape[0], ...a.shape.slice(1)]);
-  out.data.set(a.data as Float32Array);
-  out.data.set(b.data as Float32Array, a.data.length);
-  return out;
 }
 
 function explainedVariance(returns: Float32Array, values: Float32Array): number {

@@ -167,6 +167,9 @@ const imagination = section({
     .describe(
       "Recorded states of recent rounds in every batch of the critic, with the returns that really followed",
     ),
+  recordedDreamed: fraction(0).describe(
+    "Share of those states as the model dreams them, up to `horizon` steps under the real actions: corrects the critic at the end of dreams",
+  ),
   modelRecentFraction: fraction(0.5).describe("Share of the model's windows from recent rounds' episodes"),
   ...ppo,
 });

@@ -1,11 +1,12 @@
-/** @file What really came of the states that a policy recorded: λ-returns of whole episodes, for its critic. */
+/** @file What really came of the states that a policy recorded, as they were or as the model dreams them: for its critic. */
 
-import { takeRows, zeros, type NdArray } from "../../core/ndarray.ts";
+import { copyOf, joinRows, takeRows, zeros, type NdArray } from "../../core/ndarray.ts";
 import type { Rng } from "../../core/rng.ts";
 import type { ActorCritic } from "../../policy/networks.ts";
 import type { RecordedReturns } from "../../policy/ppo.ts";
 import { generalizedAdvantages } from "../../policy/returns.ts";
 import { contextState, type LatentReplay } from "../../worldmodel/contexts.ts";
+import { imagineActions, presentActions } from "../../worldmodel/imagine.ts";
 import type { LatentWorldModel } from "../../worldmodel/latent/latent-model.ts";
 
 /** Options of `openRecordedReturns`. */
@@ -16,6 +17,13 @@ export interface RecordedOptions {
   readonly episodes: number;
   /** States per draw. */
   readonly rows: number;
+  /**
+   * Share of them that are seen as the model dreams them under the actions that were taken. What a dream loses on its way,
+   * a car ahead say, its last state cannot show; what came of such states then tells the critic what to expect at its end.
+   */
+  readonly dreamedShare: number;
+  /** Longest dream of one, in steps. */
+  readonly horizon: number;
   readonly discount: number;
   readonly gaeLambda: number;
   /** Added where an episode terminated, as in the dream. */
@@ -26,6 +34,15 @@ type Features = NdArray<"float32">;
 
 /** Rows per call of the critic, so that one compiled graph serves all. */
 const chunkRows = 1024;
+
+/** A stretch of an episode, from one observation to another. */
+interface Stretch {
+  readonly episode: number;
+  readonly from: number;
+  readonly to: number;
+  /** Row of the record that observation `from` has. */
+  readonly row: number;
+}
 
 /** Observations of recorded episodes, one after another: T + 1 rows each. */
 interface Record {
@@ -65,6 +82,44 @@ function gatherRecord({ model, replay, episodes, terminationReward }: RecordedOp
   };
 }
 
+/** The episodes cut at a random place and every `horizon` steps from there. */
+function stretchesOf({ replay, episodes, horizon }: RecordedOptions, rng: Rng): Stretch[] {
+  const stretches: Stretch[] = [];
+  let base = 0;
+  for (const { index: episode, length } of replay.episodes.slice(-episodes)) {
+    const first = 1 + Math.floor(rng.random() * horizon);
+    for (let from = 0, to = first; from < length; from = to, to += horizon)
+      stretches.push({ episode, from, to: Math.min(to, length), row: base + from });
+    base += length + 1;
+  }
+  return stretches;
+}
+
+/** Dreams stepped together, so that one compiled graph serves all. */
+const chunkDreams = 128;
+
+/** The record's features, each as the model dreams it from its stretch's beginning under the actions that were taken. */
+async function dreamedFeatures(options: RecordedOptions, real: Features, rng: Rng): Promise<Features> {
+  const { model, replay, horizon } = options;
+  const width = real.shape[1];
+  const dreamed = copyOf(real);
+  const stretches = stretchesOf(options, rng);
+  for (let at = 0; at < stretches.length; at += chunkDreams) {
+    const chunk = Array.from({ length: chunkDreams }, (_, k) => stretches[(at + k) % stretches.length]);
+    const segments = chunk.map(({ episode, from }) => ({ episode, present: from }));
+    const batch = replay.gather(segments, { context: model.contextLength, horizon });
+    const actions = presentActions(batch.transitions.action, model.contextLength);
+    await imagineActions(model, contextState(model, batch), actions, (h, { state }) => {
+      const features = model.features(state);
+      chunk.forEach(({ from, to, row }, b) => {
+        if (from + h >= to) return;
+        dreamed.data.set(features.data.subarray(b * width, (b + 1) * width), (row + h + 1) * width);
+      });
+    });
+  }
+  return dreamed;
+}
+
 /** Values [M] of features [M, F], some rows at a time. */
 async function valuesOf(policy: ActorCritic, features: Features): Promise<Float32Array> {
   const [count, width] = features.shape;
@@ -79,9 +134,10 @@ async function valuesOf(policy: ActorCritic, features: Features): Promise<Float3
 }
 
 /** Draws recorded states of the newest episodes with their λ-returns under the present critic. */
-export function openRecordedReturns(options: RecordedOptions) {
-  const { discount, gaeLambda, rows } = options;
+export async function openRecordedReturns(options: RecordedOptions, rng: Rng) {
+  const { discount, gaeLambda, rows, dreamedShare } = options;
   const { features, acted, ...columns } = gatherRecord(options);
+  const dreamed = dreamedShare > 0 ? await dreamedFeatures(options, features, rng) : features;
   const steps = acted.length;
   return {
     async draw(policy: ActorCritic, rng: Rng): Promise<RecordedReturns> {
@@ -92,8 +148,12 @@ export function openRecordedReturns(options: RecordedOptions) {
       const { returns } = generalizedAdvantages(path, discount, gaeLambda);
       const drawn = Int32Array.from({ length: rows }, () => Math.floor(rng.random() * steps));
       const rowsOf = drawn.map((k) => acted[k]);
+      const count = Math.round(rows * dreamedShare);
       return {
-        observations: takeRows(features, rowsOf),
+        observations: joinRows(
+          takeRows(dreamed, rowsOf.subarray(0, count)),
+          takeRows(features, rowsOf.subarray(count)),
+        ),
         returns: Float32Array.from(drawn, (k) => returns[k]),
       };
     },

@@ -8,7 +8,7 @@ import type { ActorCritic } from "../../policy/networks.ts";
 import { makePpo, type PpoLearner } from "../../policy/ppo.ts";
 import { beginRollout, collectRollout, type Rollout } from "../../policy/rollout.ts";
 import { makeReplayContexts } from "../../worldmodel/contexts.ts";
-import { dropPartials, trainLoop, type LoopOptions } from "../training-loop.ts";
+import { dropPartials, stepRng, trainLoop, type LoopOptions } from "../training-loop.ts";
 import { fitNormalizers } from "../../worldmodel/normalizers.ts";
 import { openRecordedReturns } from "./recorded-returns.ts";
 import { Selection } from "./selection.ts";
@@ -86,11 +86,12 @@ export interface DreamPhase {
 const notStressed = ({ tag }: { readonly tag: string }): number => (tag === stressTag ? 0 : 1);
 
 /** What the critic learns from beside the dream: the policy's own recorded episodes, where the config wants it. */
-async function recordedFor(work: Workspace, { ownEpisodes: episodes }: DreamPhase) {
-  const { recordedRows: rows, ...settings } = work.config.imagination;
+async function recordedFor(work: Workspace, { name, ownEpisodes: episodes }: DreamPhase) {
+  const { recordedRows: rows, recordedDreamed: dreamedShare, ...settings } = work.config.imagination;
   if (episodes === undefined || rows === 0) return undefined;
   const replay = await work.replay("train");
-  return openRecordedReturns({ ...settings, model: work.model(), replay, episodes, rows });
+  const options = { ...settings, model: work.model(), replay, episodes, rows, dreamedShare };
+  return openRecordedReturns(options, stepRng(work.seed, `${name}-recorded`, 0));
 }
 
 /** Some iterations of PPO in the present world model. */

@@ -14,6 +14,13 @@ import type { LatentWorldModel } from "../../../src/worldmodel/latent/latent-mod
 const model = {
   contextLength: 2,
   fromLatents: (latents: NdArray<"float32">) => ({ latents }),
+  // A dream adds a thousandth to the name, and a tenth of the action.
+  step: async ({ latents }: { latents: NdArray<"float32"> }, actions: NdArray<"float32">) => {
+    const next = Float32Array.from(latents.data, (name, i) =>
+      i % 2 === 0 ? latents.data[i + 1] : name + 0.001 + 0.1 * actions.data[(i - 1) / 2],
+    );
+    return { state: { latents: { ...latents, data: next } } };
+  },
   features: ({ latents }: { latents: NdArray<"float32"> }) => {
     const [rows, frames] = latents.shape;
     return ndarray(
@@ -24,6 +31,9 @@ const model = {
   },
 } as unknown as LatentWorldModel;
 
+/** The action of all steps of an episode. */
+const actionOf = (first: number): number => (first === 100 ? 0 : 1);
+
 /** Observations named from `first` on; rewards 1, 2, 3, … */
 function replayOf(...episodes: { first: number; steps: number; terminated: boolean }[]) {
   const replay = makeLatentReplay({ tokens: 1, channels: 1 }, { stateSize: 1, actionSize: 1 });
@@ -32,7 +42,7 @@ function replayOf(...episodes: { first: number; steps: number; terminated: boole
     const columns = {
       latent: ndarray("float32", [steps + 1, 1], names),
       state: zeros("float32", [steps + 1, 1]),
-      action: zeros("float32", [steps, 1]),
+      action: ndarray("float32", [steps, 1], new Float32Array(steps).fill(actionOf(first))),
       reward: float32(Array.from({ length: steps }, (_, t) => t + 1)),
     };
     replay.add({ columns, terminated, truncated: !terminated });
@@ -47,16 +57,10 @@ const namesAsValues = {
 
 async function returnsByName(
   replay: ReturnType<typeof replayOf>,
-  options: { episodes: number; gaeLambda: number },
+  options: { episodes: number; gaeLambda: number; dreamedShare?: number },
 ): Promise<Map<number, number>> {
-  const recorded = openRecordedReturns({
-    model,
-    replay,
-    discount: 0.5,
-    terminationReward: -10,
-    rows: 200,
-    ...options,
-  });
+  const settings = { discount: 0.5, terminationReward: -10, rows: 200, dreamedShare: 0, horizon: 3 };
+  const recorded = await openRecordedReturns({ model, replay, ...settings, ...options }, Rng.fromSeed(2));
   const { observations, returns } = await recorded.draw(namesAsValues, Rng.fromSeed(1));
   return new Map(Array.from(returns, (value, k) => [observations.data[k], value]));
 }
@@ -92,6 +96,27 @@ describe("recorded returns", () => {
       gaeLambda: 1,
     });
     expect([...found.keys()].sort((a, b) => a - b)).toEqual([900, 901, 902]);
+  });
+
+  it("are those of the recorded states where these are dreamed: by the actions taken, within the horizon, in their episode", async () => {
+    const replay = replayOf(
+      { first: 100, steps: 5, terminated: true },
+      { first: 900, steps: 4, terminated: false },
+    );
+    const dreamed = await returnsByName(replay, { episodes: 2, gaeLambda: 1, dreamedShare: 1 });
+    const real = await returnsByName(replay, { episodes: 2, gaeLambda: 1 });
+    expect(dreamed.size).toBe(9);
+    const beginnings = [...dreamed.keys()].filter((name) => Number.isInteger(name));
+    expect(beginnings).toContain(100);
+    expect(beginnings).toContain(900);
+    for (const [dream, value] of dreamed) {
+      // A dream of k steps from observation o is named o + k · perStep, and stands for what came of o + k.
+      const perStep = dream < 900 ? 0.001 : 0.101;
+      const from = Math.floor(dream + 1e-4);
+      const steps = Math.round((dream - from) / perStep);
+      expect(steps).toBeLessThanOrEqual(3);
+      expect(value).toBe(real.get(from + steps));
+    }
   });
 
   it("move the critic where the rollout has nothing to say", async () => {

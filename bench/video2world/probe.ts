@@ -8,7 +8,7 @@ import { Rng } from "../../src/core/rng.ts";
 import { drawImage, enlargeImage, frameAt, makeImage, saveImage } from "../../src/data/image.ts";
 import { initMlp, mlp, type Mlp } from "../../src/nn/layers.ts";
 import { learningRateAt } from "../../src/nn/schedules.ts";
-import { makeTrainStep, weightsOf } from "../../src/nn/trainer.ts";
+import { makeTraining } from "../../src/nn/trainer.ts";
 import { captionOf, drivingAttributes } from "../../src/sim/driving/captions.ts";
 import { drawScene, framesAt, loadClips, openTextWorld } from "./text.ts";
 
@@ -39,13 +39,15 @@ function probeLoss(p: Mlp<Tensor>, { latents, labels }: ProbeBatch<Tensor>) {
 /** Learn to read attributes from latents [N, D] of real frames. */
 async function learnProbe(latents: Floats, truth: readonly number[][]) {
   const width = latents.shape[1];
-  const step = makeTrainStep<Mlp<Tensor>, ProbeBatch<Tensor>>({
-    name: "probe",
-    loss: probeLoss,
-    optimizer: { kind: "adamw", weightDecay: 0.02, clipNorm: 1 },
-    averageDecay: 0.98,
-  });
-  let state = step.init(initMlp(Rng.fromSeed(95), [width, 96, total], 0.1));
+  const training = makeTraining<Mlp<Tensor>, ProbeBatch<Tensor>>(
+    initMlp(Rng.fromSeed(95), [width, 96, total], 0.1),
+    {
+      name: "probe",
+      loss: probeLoss,
+      optimizer: { kind: "adamw", weightDecay: 0.02, clipNorm: 1 },
+      averageDecay: 0.98,
+    },
+  );
   const schedule = { peak: 0.003, warmupSteps: 10, totalSteps: 500, decayFraction: 0.5 };
   for (let i = 0; i < schedule.totalSteps; i++) {
     const rng = Rng.fromSeed([96, i]);
@@ -60,10 +62,10 @@ async function learnProbe(latents: Floats, truth: readonly number[][]) {
         at += counts[k];
       }
     }
-    state = (await step.step(state, batch, learningRateAt(schedule, i))).state;
+    await training.step(batch, learningRateAt(schedule, i));
   }
   const read = jit(({ p, x }: { p: Mlp<Tensor>; x: Tensor }) => mlp(p, x), { name: "probe.read" });
-  const params = weightsOf(state);
+  const params = training.params();
   return async (x: Floats): Promise<number[][]> => {
     const { data } = (await read({ p: params, x })) as Floats;
     return Array.from({ length: x.shape[0] }, (_, b) => {

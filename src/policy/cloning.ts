@@ -3,7 +3,7 @@
 import { tf, type Tensor } from "../engine/jit.ts";
 import type { NdArray } from "../core/ndarray.ts";
 import type { LossResult } from "../nn/gradients.ts";
-import { makeTrainStep, type TrainState } from "../nn/trainer.ts";
+import { makeTraining, type TrainState } from "../nn/trainer.ts";
 import { actionDistribution, type ActorCritic, type ActorCriticParams } from "./networks.ts";
 
 /** Features float32 [B, F] and the actions float32 [B, A] that were taken there. */
@@ -33,24 +33,21 @@ export function makeCloner(policy: ActorCritic, options: { weightDecay: number }
     const mean = tf.tanh(actionDistribution(whole as never, batch.observations).mean);
     return { loss: tf.mean(tf.square(tf.sub(mean, batch.actions))) };
   };
-  const step = makeTrainStep<Actor<Tensor>, CloningBatch<Tensor>>({
-    name: "cloning",
-    loss,
-    optimizer: { kind: "adamw", weightDecay: options.weightDecay, clipNorm: 1 },
-  });
-  let state = step.init({ actor: policy.params().actor }) as unknown as TrainState<Actor<NdArray>>;
-  const use = (): void => policy.setParams({ actor: state.params.actor, logStd, critic });
+  const training = makeTraining<Actor<Tensor>, CloningBatch<Tensor>>(
+    { actor: policy.params().actor },
+    { name: "cloning", loss, optimizer: { kind: "adamw", weightDecay: options.weightDecay, clipNorm: 1 } },
+  );
+  const use = (): void => policy.setParams({ actor: training.params().actor, logStd, critic });
   use();
   return {
     async step(batch, learningRate) {
-      const result = await step.step(state, batch, learningRate);
-      state = result.state;
+      const metrics = await training.step(batch, learningRate);
       use();
-      return result.metrics;
+      return metrics;
     },
-    state: () => state,
+    state: () => training.state(),
     load(next) {
-      state = next;
+      training.load(next);
       use();
     },
   };

@@ -5,7 +5,7 @@ import { zeros, type NdArray } from "../../core/ndarray.ts";
 import { Rng } from "../../core/rng.ts";
 import { initLinear, linear, type Linear } from "../../nn/layers.ts";
 import { learningRateAt } from "../../nn/schedules.ts";
-import { makeTrainStep, weightsOf } from "../../nn/trainer.ts";
+import { makeTraining } from "../../nn/trainer.ts";
 import {
   encodeWords,
   initTextEncoder,
@@ -88,24 +88,17 @@ export async function trainTextEncoder(
   options: TextTrainingOptions,
 ): Promise<{ params: TextEncoderParams<NdArray>; crossEntropy: number }> {
   const { config, counts, steps, learningRate = 0.004, seed } = options;
-  const step = makeTrainStep<Params<Tensor>, Batch<Tensor>>({
-    name: "text encoder",
-    loss: attributeLoss(config, counts),
-    optimizer: { kind: "adamw", clipNorm: 1 },
-  });
   const rng = Rng.fromSeed([seed, 0]);
   const total = counts.reduce((a, b) => a + b, 0);
-  let state = step.init({
-    encoder: initTextEncoder(rng, config),
-    heads: initLinear(rng, config.size, total),
-  });
+  const training = makeTraining<Params<Tensor>, Batch<Tensor>>(
+    { encoder: initTextEncoder(rng, config), heads: initLinear(rng, config.size, total) },
+    { name: "text encoder", loss: attributeLoss(config, counts), optimizer: { kind: "adamw", clipNorm: 1 } },
+  );
   const schedule = { peak: learningRate, warmupSteps: 10, totalSteps: steps, decayFraction: 0.5 };
   let crossEntropy = Number.NaN;
   for (let i = 0; i < steps; i++) {
     const batch = batchOf(options, Rng.fromSeed([seed, 1, i]));
-    const result = await step.step(state, batch, learningRateAt(schedule, i));
-    state = result.state;
-    ({ crossEntropy } = result.metrics);
+    ({ crossEntropy } = await training.step(batch, learningRateAt(schedule, i)));
   }
-  return { params: weightsOf(state).encoder, crossEntropy };
+  return { params: training.params().encoder, crossEntropy };
 }

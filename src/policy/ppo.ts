@@ -45,6 +45,8 @@ interface ActorBatch<T> {
   readonly weights: T;
   /** What the anchor would do: [M, A] in (-1, 1). */
   readonly anchors: T;
+  /** Weight of the distance from it. */
+  readonly pull: T;
 }
 
 /** The critic's minibatch: observations [M, F], targets and weights [M]. */
@@ -77,7 +79,7 @@ function actorLoss(config: PpoConfig) {
     const drift = tf.sum(tf.square(tf.sub(tf.tanh(distribution.mean), batch.anchors)), -1);
     const anchorDistance = weightedMean(drift, batch.weights);
     const penalty = tf.sub(
-      tf.mul(anchorDistance, config.anchorCoefficient),
+      weightedMean(tf.mul(drift, batch.pull), batch.weights),
       tf.mul(entropy, config.entropyCoefficient),
     );
     const loss = tf.add(policyLoss, penalty) as Tensor;
@@ -99,6 +101,8 @@ export interface UpdateOptions {
   readonly rng: Rng;
   /** Leave the actor as it is: for a critic that has to catch up with a cloned actor. */
   readonly criticOnly?: boolean;
+  /** Share of `anchorCoefficient` that counts, in [0, 1]; all of it unless given. */
+  readonly anchorShare?: number;
   /** Further rows for the critic alone: what really came of states that the policy recorded. */
   readonly recorded?: RecordedReturns;
 }
@@ -136,7 +140,7 @@ function pick<K extends keyof Columns>(
 function batchOf(
   rollout: Rollout,
   config: PpoConfig,
-  anchors: NdArray,
+  anchor: { actions: NdArray; pull: number },
 ): { data: Columns; facts: Record<string, number> } {
   const { advantages, returns } = generalizedAdvantages(rollout, config.discount, config.gaeLambda);
   const facts = {
@@ -154,7 +158,8 @@ function batchOf(
       advantages: column(advantages),
       returns: column(returns),
       weights: column(rollout.weights),
-      anchors,
+      anchors: anchor.actions,
+      pull: column(new Float32Array(advantages.length).fill(anchor.pull)),
     },
   };
 }
@@ -241,7 +246,11 @@ class Ppo implements PpoLearner {
   }
 
   async update(rollout: Rollout, options: UpdateOptions): Promise<Record<string, number>> {
-    const { data, facts } = batchOf(rollout, this.#config, await this.#anchorsOf(rollout));
+    const anchor = {
+      actions: await this.#anchorsOf(rollout),
+      pull: this.#config.anchorCoefficient * (options.anchorShare ?? 1),
+    };
+    const { data, facts } = batchOf(rollout, this.#config, anchor);
     const valueLoss = await this.#updateCritic(withRecorded(data, options.recorded), options);
     const moved = options.criticOnly ? {} : await this.#updateActor(data, options);
     this.#show();
@@ -281,7 +290,7 @@ class Ppo implements PpoLearner {
       }
       const batch = pick(
         data,
-        ["observations", "actions", "logProbabilities", "advantages", "weights", "anchors"],
+        ["observations", "actions", "logProbabilities", "advantages", "weights", "anchors", "pull"],
         indices,
       );
       const { state, metrics } = await this.#actorStep.step(this.#state.actor, batch, learningRate);

@@ -154,14 +154,16 @@ const ppo: PpoConfig = {
   klLimit: 0.1,
 };
 
-async function learn(env: FeatureEnv): Promise<number> {
+async function learn(env: FeatureEnv, anchor?: { share: number }): Promise<number> {
   const policy = makePolicy(2);
-  const learner = makePpo(policy, ppo);
+  const learner = anchor
+    ? makePpo(policy, { ...ppo, anchorCoefficient: 50 }, makePolicy(2))
+    : makePpo(policy, ppo);
   const rng = Rng.fromSeed(6);
   const cursor = await beginRollout(env, 1);
   for (let i = 0; i < 40; i++) {
     const rollout = await collectRollout({ env, policy, steps: 15, rng, cursor });
-    await learner.update(rollout, { learningRate: 0.01, rng });
+    await learner.update(rollout, { learningRate: 0.01, rng, anchorShare: anchor?.share });
   }
   const judged = makeCounterEnv({ numEnvs: 4, length: 3 });
   return summarize(await evaluatePolicy({ env: judged, policy, seed: 0 })).mean;
@@ -170,6 +172,11 @@ async function learn(env: FeatureEnv): Promise<number> {
 describe("PPO", () => {
   it("learns in the simulator to count up: 3 is the most there is, 0 what it starts with", async () => {
     expect(await learn(real(3))).toBeGreaterThan(2.7);
+  });
+
+  it("stays where its anchor holds it, and leaves when the anchor lets go", async () => {
+    expect(await learn(real(3), { share: 1 })).toBeLessThan(1);
+    expect(await learn(real(3), { share: 0 })).toBeGreaterThan(2.7);
   });
 
   it("learns the same in the dream alone", async () => {

@@ -143,6 +143,11 @@ const imagination = section({
     .min(0)
     .default(0)
     .describe("Pull of the mean action towards the filtered clone's"),
+  anchorRounds: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe("Dyna rounds over which that pull falls to nothing; 0: it stays"),
   terminationReward: z
     .number()
     .default(-10)

@@ -108,7 +108,7 @@ async function learnRound(
   state: Rounds,
   { round, episodes }: { round: number; episodes: readonly Episode[] },
 ): Promise<void> {
-  const { rounds, iterations, roundIterations, recentFraction, recentRounds, learningRate } =
+  const { rounds, iterations, roundIterations, recentFraction, recentRounds, learningRate, anchorRounds } =
     work.config.imagination;
   const { replay, normalizers, trainer, dreamer } = state;
   const from = (round - 1) / rounds;
@@ -132,6 +132,7 @@ async function learnRound(
     recentEpisodes,
     ownEpisodes: recentEpisodes,
     learningRate: (i) => learningRateAt(schedule, (round - 1) * roundIterations + i),
+    anchorShare: anchorRounds === 0 ? 1 : Math.max(0, 1 - round / anchorRounds),
     validationEvery: roundIterations,
     curve: { name: `imagination-${work.seed}`, offset: iterations + (round - 1) * roundIterations },
     span: [from + 0.4 / rounds, from + 1 / rounds],

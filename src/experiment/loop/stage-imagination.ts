@@ -74,6 +74,8 @@ export interface DreamPhase {
   readonly recentFraction: number;
   readonly recentEpisodes: number;
   readonly learningRate: (iteration: number) => number;
+  /** Share of the anchor's pull; all of it unless given. */
+  readonly anchorShare?: number;
   readonly validationEvery: number;
   /** Where the curves of the run's imagination go on. */
   readonly curve?: LoopOptions["curve"];
@@ -122,6 +124,7 @@ export async function dream(work: Workspace, dreamer: Dreamer, phase: DreamPhase
         learningRate,
         rng,
         criticOnly: i < phase.warmup,
+        anchorShare: phase.anchorShare,
         recorded: await recorded?.draw(policy, rng),
       });
       const due = (i + 1) % phase.validationEvery === 0 || i + 1 === phase.iterations;

@@ -25,7 +25,12 @@ const collect = section({
 /** The config of `experiment: arm`. */
 export const armSchema = z.strictObject({
   ...runFields,
-  env: z.enum(["ArmReach-v0", "ArmPush-v0"]).default("ArmReach-v0").describe("The arm's task"),
+  env: z
+    .enum(["ArmReach-v0", "ArmPush-v0", "ArmReach-v0+ArmPush-v0"])
+    .default("ArmReach-v0")
+    .describe(
+      "The arm's task; with a plus both, learned by one tokenizer, one world model and one policy that are told the task by a number in the state: frames and validation episodes are shared out between them, judged episodes alternate",
+    ),
   collect: collect.describe("Recording demonstrations, failures among them"),
   ...loopFields,
 });

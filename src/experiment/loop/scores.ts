@@ -7,7 +7,7 @@ import type { ScoreSet } from "../scores.ts";
 import type { LoopConfig } from "./config.ts";
 import type { PolicyVerdict, SeedVerdict } from "./stage-judge.ts";
 import { imaginedPolicy } from "./stage-imagination.ts";
-import type { LoopTask } from "./task.ts";
+import { partsOf, rowsOfPart, type LoopTask } from "./task.ts";
 
 const roles: Readonly<Record<string, ScoreSet["role"]>> = {
   [imaginedPolicy]: "emphasis",
@@ -40,6 +40,10 @@ export function loopScores(task: LoopTask, config: LoopConfig, runPath: string):
   return seeds.flatMap((seed) => {
     const path = join(runPath, `seed-${seed}`, "verdict.json");
     const verdict = readJson(path, "evaluate the run again") as SeedVerdict | undefined;
-    return (verdict?.policies ?? []).map((policy) => scoreSet(task, seed, policy));
+    return (verdict?.policies ?? []).flatMap((policy) =>
+      partsOf(task).map((part, index) =>
+        scoreSet(part, seed, { ...policy, test: rowsOfPart(task, policy.test, index) }),
+      ),
+    );
   });
 }

@@ -7,18 +7,22 @@ import { makeCloner, type CloningBatch } from "../../policy/cloning.ts";
 import { contextState, type LatentReplay } from "../../worldmodel/contexts.ts";
 import type { LatentWorldModel } from "../../worldmodel/latent/latent-model.ts";
 import { dropPartials, trainLoop } from "../training-loop.ts";
+import type { TaskUnion } from "./task.ts";
 import type { Workspace } from "./workspace.ts";
 
-/** Indices of the `fraction` of episodes with the highest returns. */
-export function bestEpisodes(replay: LatentReplay, fraction: number): Set<number> {
+/** Indices of the `fraction` of episodes with the highest returns; of each part of a union, whose returns differ in kind. */
+export function bestEpisodes(replay: LatentReplay, fraction: number, union?: TaskUnion): Set<number> {
   const returns = replay.episodes.map(({ index, columns }) => {
     const rewards = columns.reward.data;
-    return { index, total: rewards.reduce((a, b) => a + b, 0) };
+    const part = union?.partOf(columns.state.data) ?? 0;
+    return { index, part, total: rewards.reduce((a, b) => a + b, 0) };
   });
   returns.sort((a, b) => b.total - a.total);
-  return new Set(
-    returns.slice(0, Math.max(1, Math.round(fraction * returns.length))).map(({ index }) => index),
-  );
+  const best = Array.from({ length: union?.parts.length ?? 1 }, (_, part) => {
+    const own = returns.filter((episode) => episode.part === part);
+    return own.slice(0, Math.max(1, Math.round(fraction * own.length)));
+  });
+  return new Set(best.flat().map(({ index }) => index));
 }
 
 type Priority = (episode: { readonly index: number }) => number;
@@ -50,7 +54,7 @@ export async function cloneBehaviour(work: Workspace): Promise<void> {
   const { steps, batchSize, learningRate, weightDecay, topFraction } = config.cloning;
   const replay = await work.replay("train");
   const model = work.model();
-  const best = bestEpisodes(replay, topFraction);
+  const best = bestEpisodes(replay, topFraction, work.task.union);
   const variants: [string, Priority | undefined][] = [
     ["cloning", undefined],
     ["filtered", ({ index }) => (best.has(index) ? 1 : 0)],

@@ -12,7 +12,7 @@ import { safePoint } from "../stages.ts";
 import { dropPartials, trainLoop } from "../training-loop.ts";
 import { recordEpisodes } from "./recording.ts";
 import { takeStoredEpisodes } from "./stored-episodes.ts";
-import { stressTag } from "./task.ts";
+import { partsOf, stressTag, type LoopTask } from "./task.ts";
 import type { Workspace } from "./workspace.ts";
 
 const frameSize = 64;
@@ -27,7 +27,7 @@ interface Part {
   readonly seed: number;
 }
 
-function partsOf({ config, seed }: Workspace): Part[] {
+function recordings({ config, seed }: Workspace): Part[] {
   const { frames, stressFraction, validationEpisodes } = config.collect;
   const stressed = Math.round(frames * stressFraction);
   const base = seed * 100_003;
@@ -57,13 +57,26 @@ function partsOf({ config, seed }: Workspace): Part[] {
   return stressed === 0 ? parts : [...parts, stress];
 }
 
-async function recordPart(work: Workspace, part: Part, onEpisode: (episode: Episode) => void): Promise<void> {
+/** So much of it for each of `tasks` tasks. */
+function shared(until: Part["until"], tasks: number): Part["until"] {
+  return "steps" in until
+    ? { steps: Math.round(until.steps / tasks) }
+    : { episodes: Math.ceil(until.episodes / tasks) };
+}
+
+/** One part of the recording for one task; every task of a union gives as much as the others. */
+async function recordPart(
+  work: Workspace,
+  { task, part }: { task: LoopTask; part: Part },
+  onEpisode: (episode: Episode) => void,
+): Promise<void> {
   const { config, context } = work;
+  const tasks = partsOf(work.task).length;
   const { numEnvs, frames, stressSteps } = config.collect;
   const { split, stress, prefix, seed } = part;
   const kwargs = { split, wideStarts: true, ...(stress ? { maxEpisodeSteps: stressSteps } : {}) };
-  const env = await work.task.makeEnv({ numEnvs, ...kwargs });
-  const driver = work.task.behaviour(env, stress);
+  const env = await task.makeEnv({ numEnvs, ...kwargs });
+  const driver = task.behaviour(env, stress);
   const rng = work.rng(`behaviour-${prefix}`);
   await recordEpisodes({
     env,
@@ -72,15 +85,15 @@ async function recordPart(work: Workspace, part: Part, onEpisode: (episode: Epis
       return driver.act(rng);
     },
     seed,
-    ...part.until,
-    prefix,
-    meta: { env: config.env, kwargs, split, policy: stress ? stressTag : "behaviour", seed: work.seed },
+    ...shared(part.until, tasks),
+    prefix: tasks === 1 ? prefix : `${prefix}-${task.id}`,
+    meta: { env: task.id, kwargs, split, policy: stress ? stressTag : "behaviour", seed: work.seed },
     onEpisode: async (episode) => {
       await saveEpisode(work.episodeFolder(split), episode);
       await safePoint(context.signal);
       onEpisode(episode);
     },
-    onProgress: (steps) => context.progress(Math.min(0.95, steps / frames), prefix),
+    onProgress: (steps) => context.progress(Math.min(0.95, (steps * tasks) / frames), prefix),
   });
   await env.close();
 }
@@ -130,8 +143,10 @@ export async function collect(work: Workspace): Promise<void> {
   const { from } = work.config.collect;
   if (from !== undefined) await takeStored(work, from, count);
   else {
-    for (const part of partsOf(work))
-      await recordPart(work, part, (episode) => part.split === "train" && count(episode));
+    for (const part of recordings(work)) {
+      for (const task of partsOf(work.task))
+        await recordPart(work, { task, part }, (episode) => part.split === "train" && count(episode));
+    }
   }
   const { episodes, steps } = totals;
   context.metrics.rewind(`collect-${work.seed}`, -1);

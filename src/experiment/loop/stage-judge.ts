@@ -1,23 +1,16 @@
 /** @file The stage that judges one seed: every policy on the same episodes, and the world model on both kinds of data. */
 
-import { rmSync } from "node:fs";
 import type { NdArray } from "../../core/ndarray.ts";
-import { loadEpisodes, saveEpisode } from "../../data/episode-store.ts";
 import { writeAtomicallySync } from "../../core/storage.ts";
 import type { EpisodeScore } from "../../policy/evaluate.ts";
 import { makePlanner } from "../../policy/planner.ts";
 import type { Policy } from "../../policy/policy.ts";
-import { crashCalibration, type CrashCalibration } from "../../worldmodel/measures/calibration.ts";
-import { openLoopScores, type HorizonScore } from "../../worldmodel/measures/evaluate.ts";
-import type { LatentReplay } from "../../worldmodel/contexts.ts";
 import { safePoint } from "../stages.ts";
-import { imaginationGap, type ImaginationGap } from "./gap.ts";
-import { policyChooser, recordEpisodes } from "./recording.ts";
+import { judgeModels, type ModelVerdict } from "./model-verdict.ts";
 import { scoreDriver, scoreOn } from "./scoring.ts";
 import { imaginedPolicy } from "./stage-imagination.ts";
 import { modelFreePolicy, realFrames } from "./stage-modelfree.ts";
 import { driverPolicy, randomPolicy } from "./task.ts";
-import { encodeInto } from "../../worldmodel/latent/latent-replay.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** One policy's episodes on unseen and on training worlds. */
@@ -31,15 +24,12 @@ export interface PolicyVerdict {
 }
 
 /** Everything that is measured of one seed; `verdict.json` in the seed's folder. */
-export interface SeedVerdict {
+export interface SeedVerdict extends ModelVerdict {
   readonly seed: number;
+  /** Episodes of a union's tasks alternate. */
   readonly policies: readonly PolicyVerdict[];
-  readonly horizons: readonly HorizonScore[];
-  readonly ends: {
-    readonly behaviour: readonly CrashCalibration[];
-    readonly policy: readonly CrashCalibration[];
-  };
-  readonly gap: ImaginationGap;
+  /** The model on each task of a union alone. */
+  readonly parts?: readonly ModelVerdict[];
 }
 
 interface Candidate {
@@ -148,65 +138,6 @@ function rank(id: string): number {
   return order.findIndex((prefix) => id.startsWith(prefix));
 }
 
-/** Episodes of the learned policy with its exploration noise, on validation worlds: what the model must foresee too. */
-async function ownReplay(work: Workspace): Promise<LatentReplay> {
-  const folder = work.episodeFolder("policy");
-  rmSync(folder, { recursive: true, force: true });
-  const env = await work.task.makeEnv({ numEnvs: 32, split: "validation", wideStarts: true });
-  const { policy } = work.loadPolicy(imaginedPolicy);
-  await recordEpisodes({
-    env,
-    choose: policyChooser(work.model(), policy, work.rng("own-rollouts")),
-    seed: work.seed * 100_003 + 3_000_000,
-    episodes: 48,
-    prefix: "policy",
-    meta: { env: work.config.env, split: "validation", policy: imaginedPolicy, seed: work.seed },
-    onEpisode: async (episode) => {
-      await saveEpisode(folder, episode);
-      await safePoint(work.context.signal);
-    },
-  });
-  await env.close();
-  const replay = work.emptyReplay();
-  await encodeInto(replay, await loadEpisodes(folder), work.tokenizer());
-  return replay;
-}
-
-/** Steps ahead at which open-loop prediction is reported, where validation episodes are that long. */
-const reportedHorizons = [1, 5, 15, 30];
-
-/** Measure the world model on validation worlds: on behaviour data, and on the learned policy's own episodes. */
-async function judgeModel(work: Workspace): Promise<Pick<SeedVerdict, "horizons" | "ends" | "gap">> {
-  const model = work.model();
-  const replay = await work.replay("validation");
-  const frames = (await work.episodes("validation")).map((episode) => episode.frames);
-  const longest = Math.max(...replay.episodes.map(({ length }) => length));
-  const horizons = await openLoopScores({
-    model,
-    replay,
-    frames,
-    horizons: reportedHorizons.filter((horizon) => horizon < longest),
-    windows: 128,
-    rng: work.rng("open-loop"),
-  });
-  const own = await ownReplay(work);
-  const windows = { model, windows: 128 };
-  const ends = {
-    behaviour: await crashCalibration({ ...windows, replay, rng: work.rng("crash-behaviour") }),
-    policy: await crashCalibration({ ...windows, replay: own, rng: work.rng("crash-policy") }),
-  };
-  const { policy } = work.loadPolicy(imaginedPolicy);
-  const gap = await imaginationGap({
-    model,
-    replay: own,
-    policy,
-    horizon: 15,
-    windows: 256,
-    rng: work.rng("gap"),
-  });
-  return { horizons, ends, gap };
-}
-
 /** Judge every policy and the model; write `verdict.json`. */
 export async function judge(work: Workspace): Promise<void> {
   const { config, context } = work;
@@ -221,6 +152,6 @@ export async function judge(work: Workspace): Promise<void> {
     await safePoint(context.signal);
   }
   context.progress(candidates.length / (candidates.length + 1), "world model");
-  const verdict: SeedVerdict = { seed: work.seed, policies, ...(await judgeModel(work)) };
+  const verdict: SeedVerdict = { seed: work.seed, policies, ...(await judgeModels(work)) };
   writeAtomicallySync(work.file("verdict.json"), new TextEncoder().encode(JSON.stringify(verdict)));
 }

@@ -7,9 +7,10 @@ import type { StageContext } from "../stages.ts";
 import type { Cell, Estimate, ResultTable } from "../report/table.ts";
 import type { LoopConfig } from "./config.ts";
 import { endTable, gapTable, horizonTable } from "./model-tables.ts";
+import type { ModelVerdict } from "./model-verdict.ts";
 import type { PolicyVerdict, SeedVerdict } from "./stage-judge.ts";
 import { mean, median, standardError } from "./summary-statistics.ts";
-import type { LoopTask } from "./task.ts";
+import { rowsOfPart, type LoopTask } from "./task.ts";
 
 /** Over episodes with one seed, over the seeds' means with several. */
 function estimate(groups: readonly (readonly EpisodeScore[])[]): Estimate {
@@ -149,17 +150,46 @@ function seedTable({ words }: LoopTask, verdicts: readonly SeedVerdict[]): Resul
   };
 }
 
-/** Read every seed's verdict and write the tables. */
+function tablesOf(
+  task: LoopTask,
+  config: LoopConfig,
+  verdicts: readonly SeedVerdict[],
+): Record<string, ResultTable> {
+  return {
+    "1-policies": finalTable(task, config, verdicts),
+    "2-comparison": comparisonTable(task, verdicts),
+    ...(verdicts.length > 1 ? { "3-seeds": seedTable(task, verdicts) } : {}),
+    "4-prediction": horizonTable(task, verdicts),
+    "5-crashes": endTable(task, verdicts),
+    "6-gap": gapTable(task, verdicts),
+  };
+}
+
+/** What a verdict on a union says of its part `index`. */
+function partVerdict(task: LoopTask, verdict: SeedVerdict, index: number): SeedVerdict {
+  const policies = verdict.policies.map((policy) => ({
+    ...policy,
+    test: rowsOfPart(task, policy.test, index),
+    train: rowsOfPart(task, policy.train, index),
+  }));
+  return { ...(verdict.parts as readonly ModelVerdict[])[index], seed: verdict.seed, policies };
+}
+
+/** Read every seed's verdict and write the tables: of a union for all its episodes, and for each task alone. */
 export async function summarizeRun(task: LoopTask, config: LoopConfig, context: StageContext): Promise<void> {
+  const { runDir } = context;
   const verdicts = Array.from({ length: config.seeds }, (_, k) => {
-    const path = context.runDir.file(`seed-${config.seed + k}`, "verdict.json");
+    const path = runDir.file(`seed-${config.seed + k}`, "verdict.json");
     return JSON.parse(readFileSync(path, "utf8")) as SeedVerdict;
   });
-  const { runDir } = context;
-  runDir.writeTable("1-policies", finalTable(task, config, verdicts));
-  runDir.writeTable("2-comparison", comparisonTable(task, verdicts));
-  if (verdicts.length > 1) runDir.writeTable("3-seeds", seedTable(task, verdicts));
-  runDir.writeTable("4-prediction", horizonTable(task, verdicts));
-  runDir.writeTable("5-crashes", endTable(task, verdicts));
-  runDir.writeTable("6-gap", gapTable(task, verdicts));
+  for (const [id, table] of Object.entries(tablesOf(task, config, verdicts))) runDir.writeTable(id, table);
+  for (const [index, part] of (task.union?.parts ?? []).entries()) {
+    const own = verdicts.map((verdict) => partVerdict(task, verdict, index));
+    const { test, train } = own[0].policies[0];
+    const judge = { episodes: test.length, trainEpisodes: train.length };
+    for (const [id, table] of Object.entries(tablesOf(part, { ...config, judge }, own))) {
+      const title = table.title.includes(part.id) ? table.title : `${part.id}: ${table.title}`;
+      runDir.writeTable(`${id}-${part.id}`, { ...table, title });
+    }
+  }
 }

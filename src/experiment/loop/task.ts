@@ -73,6 +73,26 @@ export interface LoopTask {
   behaviour(env: TaskEnv, stress?: boolean): Driver;
   /** An episode's mirror image, as true as the original; absent where there is none, or where it is not wanted. */
   readonly mirrored?: (episode: Episode) => Episode;
+  /** Present where this is several tasks that one tokenizer, one world model and one policy learn. */
+  readonly union?: TaskUnion;
+}
+
+/** Several tasks as one: row i of the environments of the whole is of part i modulo the number of parts. */
+export interface TaskUnion {
+  /** Each alone: its environments have rows of that part only, and the same observations and actions as the whole. */
+  readonly parts: readonly LoopTask[];
+  /** Index of the part that a `state` [S] tells of. */
+  partOf(state: ArrayLike<number>): number;
+}
+
+/** The parts of a union, or the task itself: what is recorded and measured one by one. */
+export function partsOf(task: LoopTask): readonly LoopTask[] {
+  return task.union?.parts ?? [task];
+}
+
+/** The rows of part `index` among those of the whole. */
+export function rowsOfPart<T>(task: LoopTask, rows: readonly T[], index: number): T[] {
+  return rows.filter((_, row) => row % partsOf(task).length === index);
 }
 
 /** What episodes of the worst drivers are tagged with. */

@@ -14,6 +14,7 @@ import { dropTrainer, loadTrainer, makeModelTrainer, saveModel, saveTrainer } fr
 import type { LatentReplay } from "../../worldmodel/contexts.ts";
 import { fitNormalizers, type Normalizers } from "../../worldmodel/normalizers.ts";
 import type { EnsembleTrainer } from "../../worldmodel/latent/train.ts";
+import { partsOf, type LoopTask } from "./task.ts";
 import type { Workspace } from "./workspace.ts";
 
 const prefixOf = (round: number): string => `round${String(round).padStart(2, "0")}`;
@@ -28,20 +29,24 @@ function dropLaterRounds(work: Workspace, round: number): void {
   work.forgetEpisodes("rounds");
 }
 
-/** Record `roundFrames` real steps of the present policy on training worlds; every second row without exploration. */
-async function record(work: Workspace, dreamer: Dreamer, round: number): Promise<Episode[]> {
-  const { roundFrames } = work.config.imagination;
-  const numEnvs = Math.max(1, Math.round(roundFrames / work.task.episodeSteps));
-  const env = await work.task.makeEnv({ numEnvs, split: "train" });
+/** Record real steps of the present policy on training worlds of `task`; every second row without exploration. */
+async function recordTask(
+  work: Workspace,
+  { task, dreamer, round }: { task: LoopTask; dreamer: Dreamer; round: number },
+): Promise<Episode[]> {
+  const tasks = partsOf(work.task).length;
+  const frames = work.config.imagination.roundFrames / tasks;
+  const numEnvs = Math.max(1, Math.round(frames / task.episodeSteps));
+  const env = await task.makeEnv({ numEnvs, split: "train" });
   const episodes: Episode[] = [];
   const rng = stepRng(work.seed, "record", round);
   await recordEpisodes({
     env,
     choose: policyChooser(work.model(), dreamer.policy, rng, { everySecondRowExplores: true }),
     seed: work.seed * 100_003 + 4_000_000 + round * 1000,
-    steps: roundFrames,
-    prefix: prefixOf(round),
-    meta: { env: work.config.env, split: "train", policy: "imagination", round, seed: work.seed },
+    steps: frames,
+    prefix: tasks === 1 ? prefixOf(round) : `${prefixOf(round)}-${task.id}`,
+    meta: { env: task.id, split: "train", policy: "imagination", round, seed: work.seed },
     async onEpisode(episode) {
       await saveEpisode(work.episodeFolder("rounds"), episode);
       episodes.push(episode);
@@ -49,6 +54,13 @@ async function record(work: Workspace, dreamer: Dreamer, round: number): Promise
     },
   });
   await env.close();
+  return episodes;
+}
+
+/** Record `roundFrames` real steps of the present policy, of every task of a union as many. */
+async function record(work: Workspace, dreamer: Dreamer, round: number): Promise<Episode[]> {
+  const episodes: Episode[] = [];
+  for (const task of partsOf(work.task)) episodes.push(...(await recordTask(work, { task, dreamer, round })));
   return episodes;
 }
 

@@ -12,6 +12,7 @@ import { contextState } from "../../worldmodel/contexts.ts";
 import { imagineActions, presentActions } from "../../worldmodel/imagine.ts";
 import { imaginedPolicy } from "./stage-imagination.ts";
 import type { Pixels } from "./recording.ts";
+import { partsOf } from "./task.ts";
 import type { Workspace } from "./workspace.ts";
 
 const shownSteps = [0, 2, 4, 6, 8, 10, 12, 15];
@@ -99,11 +100,11 @@ function composeScene(scene: Image, camera: Image, dream: Image): Image {
   });
 }
 
-/** A video of one unseen test world, with the dream set back to reality every 1.5 s. */
-export async function filmPolicy(work: Workspace, steps = 200): Promise<void> {
+/** A video of one unseen test world of `task`, with the dream set back to reality every 1.5 s. */
+export async function filmPolicy(work: Workspace, task = work.task, steps = 200): Promise<void> {
   const model = work.model();
   const { policy } = work.loadPolicy(imaginedPolicy);
-  const env = await work.task.makeEnv({ numEnvs: 1, split: "test" });
+  const env = await task.makeEnv({ numEnvs: 1, split: "test" });
   const choose = { begins: zeros("bool", [1]), rng: Rng.fromSeed(work.seed) };
   const first = (await env.reset({ seed: 53_000_000 })).observations as Pixels;
   let state = await model.encode(
@@ -111,7 +112,8 @@ export async function filmPolicy(work: Workspace, steps = 200): Promise<void> {
     zeros("float32", [1, 0, model.actionSpec.names.length]),
   );
   let dream = state;
-  const path = work.file("drive.webp");
+  const name = task === work.task ? "drive" : `drive-${task.id}`;
+  const path = work.file(`${name}.webp`);
   let video: Video | undefined;
   for (let t = 0; t < steps; t++) {
     const { actions } = await policy.act(model.features(state), choose.begins, { deterministic: true });
@@ -130,7 +132,7 @@ export async function filmPolicy(work: Workspace, steps = 200): Promise<void> {
   await env.close();
   const caption =
     "The policy learned in imagination on an unseen test world; right: the world model's dream under the policy's actions, set back to reality every 1.5 s.";
-  work.context.runDir.addVideo(`drive-${work.seed}.webp`, readFileSync(path), caption);
+  work.context.runDir.addVideo(`${name}-${work.seed}.webp`, readFileSync(path), caption);
 }
 
 function oneFrameWindow({ frame, state }: Pixels): Pixels {
@@ -144,5 +146,5 @@ function oneFrameWindow({ frame, state }: Pixels): Pixels {
 export async function draw(work: Workspace): Promise<void> {
   await drawImagination(work);
   work.context.progress(0.4, "video");
-  await filmPolicy(work);
+  for (const task of partsOf(work.task)) await filmPolicy(work, task);
 }

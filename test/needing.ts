@@ -33,6 +33,13 @@ export const chromium: Need = {
   packages: ["chromium"],
 };
 
+export const openssl: Need = {
+  name: "openssl",
+  program: "openssl",
+  probe: ["version"],
+  packages: ["openssl"],
+};
+
 export const natsServer: Need = {
   name: "nats-server",
   // Debian keeps it where an ordinary user's PATH does not look.

@@ -1,14 +1,16 @@
 /** @file One suite for every hub: the embedded one and the one on a real NATS server keep the same rules. */
 
+import { execFileSync } from "node:child_process";
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Hub, Queue } from "../../../src/experiment/machines/hub.ts";
 import { makeMemoryHub } from "../../../src/experiment/machines/memory-hub.ts";
 import { openNatsHub } from "../../../src/experiment/machines/nats-hub.ts";
-import { describeNeeding, natsServer } from "../../needing.ts";
-import { thrownBy } from "../folders.ts";
+import { describeNeeding, natsServer, openssl } from "../../needing.ts";
+import { newFolder, thrownBy } from "../folders.ts";
 import { startNats, type TestServer } from "./nats-server.ts";
+import { startWorker } from "./workers.ts";
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 const text = (data: Uint8Array | undefined): string => Buffer.from(data ?? []).toString();
@@ -272,5 +274,36 @@ describeNeeding(natsServer, "the hub on a NATS server", () => {
     await watching;
     expect(seen).toEqual(["first", "second"]);
     await hub.close();
+  });
+});
+
+describeNeeding(natsServer, "the hub on a server that wants encryption", () => {
+  describeNeeding(openssl, "with a certificate of its own", () => {
+    it("is reached over TLS by whoever trusts the server's certificate, and by nobody else", async () => {
+      const [key, cert] = ["key", "cert"].map((name) => join(newFolder(), `${name}.pem`));
+      const subject = ["-subj", "/CN=hub", "-addext", "subjectAltName=DNS:localhost"];
+      const made = [
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-keyout",
+        key,
+        "-out",
+        cert,
+      ];
+      execFileSync(openssl.program, [...made, ...subject], { stdio: "ignore" });
+      const encrypted = await startNats(`tls { cert_file: "${cert}", key_file: "${key}" }`);
+      const url = encrypted.url.replace("nats://127.0.0.1", "tls://localhost");
+      const trusting = startWorker("fake-actor.ts", [url, "t", "1"], { NODE_EXTRA_CA_CERTS: cert });
+      const doubting = startWorker("fake-actor.ts", [url, "t", "1"]);
+      expect(await trusting.ended(), trusting.text()).toBe(0);
+      expect(await doubting.ended()).not.toBe(0);
+      expect(doubting.text()).toContain("certificate");
+      await encrypted.kill();
+    });
   });
 });

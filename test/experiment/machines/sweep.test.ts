@@ -43,7 +43,7 @@ describeNeeding(natsServer, "a sweep with workers", () => {
     { timeout: 60_000 },
     async () => {
       const [server, yaml, local, spread] = [await startNats(), yamlOf(), newFolder(), newFolder()];
-      const workers = [1, 2, 3].map(() => startWorker("fake-worker.ts", server.url));
+      const workers = [1, 2, 3].map(() => startWorker("fake-worker.ts", [server.url]));
       const output = quiet();
       const done = runConfig(yaml, overrides, {
         ...options,

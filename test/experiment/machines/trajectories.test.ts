@@ -66,7 +66,7 @@ describeNeeding(natsServer, "trajectories over a server", () => {
     async () => {
       const server = await startNats();
       const hub = await openNatsHub(server.url);
-      const start = (count: number) => startWorker("fake-actor.ts", server.url, "t", String(count));
+      const start = (count: number) => startWorker("fake-actor.ts", [server.url, "t", String(count)]);
       const [first, second, doomed] = [start(50), start(40), start(1000)];
       const goal = { count: Infinity };
       const learning = learnThroughDeaths(hub, "t", [2, 3, 2, 2], goal);

@@ -24,10 +24,15 @@ export interface TestWorker {
 }
 
 /** Start a script of this folder. */
-export function startWorker(script: string, ...args: readonly string[]): TestWorker {
+export function startWorker(
+  script: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): TestWorker {
   const path = fileURLToPath(new URL(script, import.meta.url));
   const child = spawn(process.execPath, ["--import", "tsx", path, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...environment },
   });
   running.push(child);
   let text = "";

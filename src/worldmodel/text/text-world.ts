@@ -23,6 +23,7 @@ import {
   type CausalFlowParams,
   type Present,
 } from "../causal-flow/causal-flow.ts";
+import { drawNoise } from "../latent/flow.ts";
 import { loadModelFile, saveModelFile } from "../model-file.ts";
 import { normalizeStates, type Normalizers } from "../normalizers.ts";
 import type { TextEncoder } from "./text-encoder.ts";
@@ -181,7 +182,7 @@ class TextWorldModel implements TextWorld {
         known && actions
           ? shiftRows(window.actions, takeTimeRow(actions, actions.shape[1] - count + t))
           : window.actions;
-      const noise = normal([batch, window.latents.shape[2]], rng);
+      const noise = drawNoise(rng, batch, window.latents.shape[2]);
       const strength = filled([], t === 0 ? guidance : Math.min(1, guidance));
       const drawn = await draw({ params, ...window, actions: now, ...rows, noise, guidance: strength });
       const { latent, state } = drawn as unknown as Record<string, Floats>;
@@ -283,12 +284,6 @@ class TextWorldModel implements TextWorld {
 function filled(shape: readonly number[], value: number): Floats {
   const out = zeros("float32", shape);
   out.data.fill(value);
-  return out;
-}
-
-function normal(shape: readonly number[], rng: Rng): Floats {
-  const out = zeros("float32", shape);
-  rng.fillNormal(out.data);
   return out;
 }
 

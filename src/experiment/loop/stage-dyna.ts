@@ -114,13 +114,19 @@ async function openRounds(work: Workspace): Promise<Rounds> {
   };
 }
 
+/** Share of the anchor's pull in `round`: it falls to nothing over the config's rounds. */
+function anchorShareOf({ config }: Workspace, round: number): number {
+  const { anchorRounds } = config.imagination;
+  return anchorRounds === 0 ? 1 : Math.max(0, 1 - round / anchorRounds);
+}
+
 /** What is left of a round once its episodes are recorded: the model learns from them, and the policy dreams on. */
 async function learnRound(
   work: Workspace,
   state: Rounds,
   { round, episodes }: { round: number; episodes: readonly Episode[] },
 ): Promise<void> {
-  const { rounds, iterations, roundIterations, recentFraction, recentRounds, learningRate, anchorRounds } =
+  const { rounds, iterations, roundIterations, recentFraction, recentRounds, learningRate } =
     work.config.imagination;
   const { replay, normalizers, trainer, dreamer } = state;
   const from = (round - 1) / rounds;
@@ -144,7 +150,7 @@ async function learnRound(
     recentEpisodes,
     ownEpisodes: recentEpisodes,
     learningRate: (i) => learningRateAt(schedule, (round - 1) * roundIterations + i),
-    anchorShare: anchorRounds === 0 ? 1 : Math.max(0, 1 - round / anchorRounds),
+    anchorShare: anchorShareOf(work, round),
     validationEvery: roundIterations,
     curve: { name: `imagination-${work.seed}`, offset: iterations + (round - 1) * roundIterations },
     span: [from + 0.4 / rounds, from + 1 / rounds],

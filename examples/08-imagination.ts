@@ -70,7 +70,14 @@ export async function dream(
   }
   const learned = await judge(model, episodes, () => policy);
   const planner = await judge(model, episodes, (real) =>
-    reverie.makePlanner({ model, policy, config: planning, seed: 6, state: () => real.latentState }),
+    reverie.makePlanner({
+      model,
+      policy,
+      objective: reverie.imaginedReturn(model, policy, planning),
+      config: planning,
+      seed: 6,
+      state: () => real.latentState,
+    }),
   );
   return { imaginedReward: [rewards[0], rewards[rewards.length - 1]], untrained, learned, planner };
 }

@@ -79,7 +79,10 @@ export async function evaluatePolicy(options: {
     truncated: false,
   }));
   for (let left = numEnvs; left > 0;) {
-    const { actions } = await policy.act(observations, begins, rng ? { rng } : { deterministic: true });
+    const { actions } = await policy.act(observations, begins, {
+      ...(rng ? { rng } : { deterministic: true }),
+      running,
+    });
     const batch = await env.step(actions, running);
     options.onStep?.(batch, actions, running);
     left -= countStep(scores, batch, running);

@@ -10,6 +10,8 @@ export interface ActOptions {
   readonly deterministic?: boolean;
   /** Needed unless deterministic. */
   readonly rng?: Rng;
+  /** bool [N]: rows whose actions will be taken, all unless given; what costs time may leave the others at zero. */
+  readonly running?: NdArray<"bool">;
 }
 
 /** A decision for N rows. */

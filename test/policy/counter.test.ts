@@ -9,6 +9,7 @@ import type { NdArray } from "../../src/core/ndarray.ts";
 import { zeros } from "../../src/core/ndarray.ts";
 import { evaluatePolicy, summarize } from "../../src/policy/evaluate.ts";
 import { initActorCritic, makeActorCritic, type ActorCritic } from "../../src/policy/networks.ts";
+import { imaginedReturn } from "../../src/policy/objective.ts";
 import { makePlanner } from "../../src/policy/planner.ts";
 import { makePpo, type PpoConfig } from "../../src/policy/ppo.ts";
 import { generalizedAdvantages } from "../../src/policy/returns.ts";
@@ -208,6 +209,7 @@ describe("the planner", () => {
     const planner = makePlanner({
       model,
       policy,
+      objective: imaginedReturn(model, policy, { discount: 1, uncertaintyPenalty: 0, terminationReward: 0 }),
       seed: 0,
       state: () => ({
         count: zeros("float32", [2, 1]),
@@ -222,9 +224,6 @@ describe("the planner", () => {
         initialStd: 0.7,
         minStd: 0.05,
         replanEvery: 1,
-        discount: 1,
-        uncertaintyPenalty: 0,
-        terminationReward: 0,
       },
     });
     const scores = await evaluatePolicy({ env, policy: planner, seed: 0, onStep: () => void step++ });

@@ -11,6 +11,7 @@ import type { ActionSpec } from "../../worldmodel/worldmodel.ts";
 import type { LoopTask, TaskEnv, TaskEnvOptions } from "../loop/task.ts";
 import type { ArmConfig } from "./config.ts";
 import { DomainState } from "./domain-state.ts";
+import { expertsLastFrames } from "./goal-frames.ts";
 import { demonstratorOf, expert, makeDemonstrators } from "./demonstrators.ts";
 
 const tasks: Readonly<Record<string, { readonly task: ArmTask; readonly episodeSteps: number }>> = {
@@ -45,14 +46,21 @@ export function armOptions(split: TaskEnvOptions["split"]): ArmOptions {
   return { control: "planar", reward: "cost", endsOnSuccess: true, split };
 }
 
-async function makeArmOf({ id, domain }: Kind, options: TaskEnvOptions): Promise<Env> {
+/** Options of arms in a vector. */
+interface RowOptions extends TaskEnvOptions {
+  /** Do episodes end by success? They do unless told otherwise. */
+  readonly endsOnSuccess?: boolean;
+}
+
+async function makeArmOf({ id, domain }: Kind, options: RowOptions): Promise<Env> {
   const { task, episodeSteps } = tasks[id];
-  const arm = (await makeArm(task, armOptions(options.split))) as unknown as Env;
+  const { split, endsOnSuccess = true } = options;
+  const arm = (await makeArm(task, { ...armOptions(split), endsOnSuccess })) as unknown as Env;
   const env = new GuardedEnv(arm, { maxEpisodeSteps: options.maxEpisodeSteps ?? episodeSteps });
   return domain === undefined ? env : new DomainState(env, domain);
 }
 
-async function makeRows(kinds: readonly Kind[], options: TaskEnvOptions): Promise<SyncVectorEnv> {
+async function makeRows(kinds: readonly Kind[], options: RowOptions): Promise<SyncVectorEnv> {
   const envs: Env[] = [];
   for (let i = 0; i < options.numEnvs; i++) envs.push(await makeArmOf(kinds[i % kinds.length], options));
   return new SyncVectorEnv(envs);
@@ -86,6 +94,12 @@ function taskOf(config: ArmConfig, id: string, kinds: readonly Kind[]): LoopTask
     makeEnv: async (options) => (await makeRows(kinds, options)) as unknown as TaskEnv,
     expert: (env) => driver(env, expert),
     behaviour: (env, stress = false) => driver(env, demonstratorOf(config.collect, actionSize, stress)),
+    goalFrames: async (split, seed, count) => {
+      const arms = await makeRows(kinds, { numEnvs: count, split, endsOnSuccess: false });
+      const frames = await expertsLastFrames(arms, makeDemonstrators(arms.envs, actionSize, expert), seed);
+      await arms.close();
+      return frames;
+    },
   };
 }
 

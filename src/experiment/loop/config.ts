@@ -210,6 +210,27 @@ const planner = section({
   episodes: z.int().min(2).default(20).describe("Episodes of the planner per split: it is slow"),
 });
 
+const goalPlanner = section({
+  enabled: z
+    .boolean()
+    .default(false)
+    .describe("Judge a planner that knows nothing but a picture of the goal"),
+  horizon: count(5).describe("Imagined steps of a plan"),
+  samples: z.int().min(2).default(64).describe("Action sequences per plan"),
+  iterations: count(2).describe("Refinements of a plan"),
+  elites: count(8).describe("Sequences that a refinement keeps"),
+  temperature: positive(1).describe(
+    "Temperature of their weights, in squared deviations of a latent's numbers",
+  ),
+  initialStd: positive(0.7).describe("Deviation of sampled actions at first"),
+  minStd: positive(0.05).describe("Deviation of sampled actions at least"),
+  replanEvery: count(2).describe("Steps executed per plan"),
+  growth: positive(1).describe(
+    "Weight of a step's distance to the goal relative to the step before it: 1 wants to be there soon",
+  ),
+  episodes: z.int().min(2).default(40).describe("Episodes of this planner per split: it is slow"),
+});
+
 const judge = section({
   episodes: z.int().min(2).default(40).describe("Episodes per policy on unseen test worlds or goals"),
   trainEpisodes: z.int().min(2).default(20).describe("Episodes per policy on training worlds or goals"),
@@ -225,6 +246,7 @@ export const loopFields = {
   imagination: imagination.describe("PPO inside the world model"),
   modelFree: modelFree.describe("PPO in the simulator, on the same frozen tokenizer"),
   planner: planner.describe("MPPI in the latent"),
+  goalPlanner: goalPlanner.describe("CEM in the latent, towards a picture of the goal: no reward, no policy"),
   judge: judge.describe("The final table"),
 };
 

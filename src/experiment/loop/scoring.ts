@@ -8,7 +8,7 @@ import type { Split, TaskEnv } from "./task.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** First episode seed of each split: every policy and every seed of a run is judged on the same episodes. */
-const firstSeed: Readonly<Record<Split, number>> = {
+export const firstSeed: Readonly<Record<Split, number>> = {
   train: 51_000_000,
   validation: 52_000_000,
   test: 53_000_000,

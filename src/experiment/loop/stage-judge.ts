@@ -1,11 +1,11 @@
 /** @file The stage that judges one seed: every policy on the same episodes, and the world model on both kinds of data. */
 
-import type { NdArray } from "../../core/ndarray.ts";
 import { writeAtomicallySync } from "../../core/storage.ts";
 import type { EpisodeScore } from "../../policy/evaluate.ts";
+import { imaginedReturn } from "../../policy/objective.ts";
 import { makePlanner } from "../../policy/planner.ts";
-import type { Policy } from "../../policy/policy.ts";
 import { safePoint } from "../stages.ts";
+import { scoreGoalPlanner } from "./goal-planner.ts";
 import { judgeModels, type ModelVerdict } from "./model-verdict.ts";
 import { scoreDriver, scoreOn } from "./scoring.ts";
 import { imaginedPolicy } from "./stage-imagination.ts";
@@ -103,6 +103,7 @@ function learned(work: Workspace): Candidate[] {
     ),
     saved(imaginedPolicy, "PPO in imagination", { realFrames: realFrames(work), minutes: dream }),
     ...(config.planner.enabled ? [plannerCandidate(work, dream)] : []),
+    ...(config.goalPlanner.enabled ? [goalCandidate(work, dream)] : []),
   ];
 }
 
@@ -119,20 +120,31 @@ function plannerCandidate(work: Workspace, minutes: number): Candidate {
     realFrames: realFrames(work),
     minutes,
     score: (split, episodes) =>
-      scoreOn(work, split, Math.min(episodes, config.episodes), ({ latent }) => {
-        const planner: Policy<NdArray<"float32">> = makePlanner({
+      scoreOn(work, split, Math.min(episodes, config.episodes), ({ latent }) =>
+        makePlanner({
           model,
           policy,
+          objective: imaginedReturn(model, policy, config),
           state: () => latent.latentState,
           config,
           seed,
-        });
-        return planner;
-      }),
+        }),
+      ),
   };
 }
 
-const order = ["random", "behaviour", "cloning", "filtered", "ppo", "imagined", "planner", "expert"];
+function goalCandidate(work: Workspace, minutes: number): Candidate {
+  const { episodes: most } = work.config.goalPlanner;
+  return {
+    id: "goal",
+    label: "planner to a goal image (no reward, no policy)",
+    realFrames: realFrames(work),
+    minutes,
+    score: (split, episodes) => scoreGoalPlanner(work, split, Math.min(episodes, most)),
+  };
+}
+
+const order = ["random", "behaviour", "cloning", "filtered", "ppo", "imagined", "planner", "goal", "expert"];
 
 function rank(id: string): number {
   return order.findIndex((prefix) => id.startsWith(prefix));

@@ -71,6 +71,11 @@ export interface LoopTask {
   expert(env: TaskEnv): Driver;
   /** Who collects the data; under `stress`, the worst of them. */
   behaviour(env: TaskEnv, stress?: boolean): Driver;
+  /**
+   * How the task looks when it is done, in the episodes of `split` that begin from seeds `seed`, `seed` + 1, …: `count`
+   * rows of frames and states, made in another environment than the one that is judged. Absent where done has no look.
+   */
+  readonly goalFrames?: (split: Split, seed: number, count: number) => Promise<PixelBatch>;
   /** An episode's mirror image, as true as the original; absent where there is none, or where it is not wanted. */
   readonly mirrored?: (episode: Episode) => Episode;
   /** Present where this is several tasks that one tokenizer, one world model and one policy learn. */

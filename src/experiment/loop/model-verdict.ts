@@ -61,27 +61,40 @@ async function encoded(work: Workspace, episodes: readonly Episode[]): Promise<L
 /** Steps ahead at which open-loop prediction is reported, where validation episodes are that long. */
 const reportedHorizons = [1, 5, 15, 30];
 
-async function judgeModel(work: Workspace, { behaviour, own }: Judged): Promise<ModelVerdict> {
-  const model = work.model();
-  const { policy } = work.loadPolicy(imaginedPolicy);
-  const replay = await encoded(work, behaviour);
-  const ownReplay = await encoded(work, own);
+/** Open-loop prediction of the seed's model over recorded episodes. */
+export async function openLoop(work: Workspace, episodes: readonly Episode[]): Promise<HorizonScore[]> {
+  const replay = await encoded(work, episodes);
   const longest = Math.max(...replay.episodes.map(({ length }) => length));
-  const horizons = await openLoopScores({
-    model,
+  return openLoopScores({
+    model: work.model(),
     replay,
-    frames: behaviour.map((episode) => episode.frames),
+    frames: episodes.map((episode) => episode.frames),
     horizons: reportedHorizons.filter((horizon) => horizon < longest),
     windows: 128,
     rng: work.rng("open-loop"),
   });
-  const windows = { model, windows: 128 };
+}
+
+/** Are the ends of the behaviour's episodes foreseen by the seed's model? */
+export async function behaviourEnds(
+  work: Workspace,
+  episodes: readonly Episode[],
+): Promise<CrashCalibration[]> {
+  const replay = await encoded(work, episodes);
+  return crashCalibration({ model: work.model(), replay, windows: 128, rng: work.rng("crash-behaviour") });
+}
+
+async function judgeModel(work: Workspace, { behaviour, own }: Judged): Promise<ModelVerdict> {
+  const model = work.model();
+  const horizons = await openLoop(work, behaviour);
+  const replay = await encoded(work, own);
   const ends = {
-    behaviour: await crashCalibration({ ...windows, replay, rng: work.rng("crash-behaviour") }),
-    policy: await crashCalibration({ ...windows, replay: ownReplay, rng: work.rng("crash-policy") }),
+    behaviour: await behaviourEnds(work, behaviour),
+    policy: await crashCalibration({ model, replay, windows: 128, rng: work.rng("crash-policy") }),
   };
+  const { policy } = work.loadPolicy(imaginedPolicy);
   const rng = work.rng("gap");
-  const gap = await imaginationGap({ model, replay: ownReplay, policy, horizon: 15, windows: 256, rng });
+  const gap = await imaginationGap({ model, replay, policy, horizon: 15, windows: 256, rng });
   return { horizons, ends, gap };
 }
 

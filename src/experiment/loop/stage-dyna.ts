@@ -136,12 +136,8 @@ async function learnRound(
   const recentEpisodes = recent.length * work.copies;
   await refreshModel(work, trainer, { round, recentEpisodes });
   const name = `dyna-${work.seed}-round${String(round).padStart(2, "0")}`;
-  const schedule = {
-    peak: learningRate,
-    warmupSteps: 1,
-    totalSteps: rounds * roundIterations,
-    decayFraction: 0.5,
-  };
+  const totalSteps = rounds * roundIterations;
+  const schedule = { peak: learningRate, warmupSteps: 1, totalSteps, decayFraction: 0.5 };
   await dream(work, dreamer, {
     name,
     iterations: roundIterations,

@@ -216,9 +216,9 @@ const goalPlanner = section({
     .default(false)
     .describe("Judge a planner that knows nothing but a picture of the goal"),
   horizon: count(5).describe("Imagined steps of a plan"),
-  samples: z.int().min(2).default(64).describe("Action sequences per plan"),
+  samples: z.int().min(2).default(32).describe("Action sequences per plan"),
   iterations: count(2).describe("Refinements of a plan"),
-  elites: count(8).describe("Sequences that a refinement keeps"),
+  elites: count(6).describe("Sequences that a refinement keeps"),
   temperature: positive(1).describe(
     "Temperature of their weights, in squared deviations of a latent's numbers",
   ),

@@ -97,11 +97,11 @@ export function makeTrainStep<P, B>(options: StepOptions<P, B>): TrainStep<P, B>
 /** One network under training: its steps, and what a checkpoint keeps of it. */
 export interface Training<P, B> {
   /** Returns scalar metrics. @throws NOT_FINITE */
-  step(batch: Host<B>, learningRate: number): Promise<Record<string, number>>;
-  state(): TrainState<Host<P>>;
-  load(state: TrainState<Host<P>>): void;
+  readonly step: (batch: Host<B>, learningRate: number) => Promise<Record<string, number>>;
+  readonly state: () => TrainState<Host<P>>;
+  readonly load: (state: TrainState<Host<P>>) => void;
   /** The weights to use: the moving average where there is one. */
-  params(): Host<P>;
+  readonly params: () => Host<P>;
 }
 
 /** Train `params` by the step that `options` describe. */

@@ -45,7 +45,7 @@ export function makeCloner(policy: ActorCritic, options: { weightDecay: number }
       use();
       return metrics;
     },
-    state: () => training.state(),
+    state: training.state,
     load(next) {
       training.load(next);
       use();

@@ -120,8 +120,8 @@ export function makeTokenizerTrainer(options: {
       const metrics = await training.step(batch, learningRate);
       return { ...metrics, psnr: 10 * Math.log10(4 / metrics.mse) };
     },
-    state: () => training.state(),
-    load: (next) => training.load(next as never),
+    state: training.state,
+    load: training.load,
     async finish(count, rng) {
       const params = training.params() as unknown as ContinuousParams<NdArray>;
       return { params, normalizer: await measureLatents(source, { config, params }, { count, rng }) };

@@ -119,8 +119,8 @@ export function makeVideoTokenizerTrainer(options: VideoTrainerOptions): VideoTo
       const metrics = await training.step(batch as unknown as Host<ClipBatch<Tensor>>, learningRate);
       return { ...metrics, psnr: 10 * Math.log10(4 / metrics.mse) };
     },
-    state: () => training.state(),
-    load: (next) => training.load(next as never),
+    state: training.state,
+    load: training.load,
     finish: (count, rng) =>
       finishParts(options, training.params(), {
         clips: count,

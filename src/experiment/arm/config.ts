@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { runFields, section } from "../config/config-schema.ts";
-import { collectFields, loopFields } from "../loop/config.ts";
+import { collectFields, goalPlanner, loopFields } from "../loop/config.ts";
 
 const fraction = (value: number) => z.number().min(0).max(1).default(value);
 const range = (low: number, high: number) =>
@@ -33,6 +33,7 @@ export const armSchema = z.strictObject({
     ),
   collect: collect.describe("Recording demonstrations, failures among them"),
   ...loopFields,
+  goalPlanner,
 });
 
 /** A validated config of an arm experiment. */

@@ -6,7 +6,7 @@ import { fail, nearestName } from "../../core/errors.ts";
 import { unknownKeys } from "./config-schema.ts";
 import { unitOfKeyFix, unitOfValueFix } from "./config-units.ts";
 import type { ConfigSource, FieldPath } from "./config-source.ts";
-import { dotted, kindOf, readConfig } from "./config-source.ts";
+import { dotted, isRecord, kindOf, readConfig } from "./config-source.ts";
 
 interface Problem {
   readonly path: FieldPath;
@@ -91,11 +91,14 @@ function problemOf(issue: Issue, at: FieldPath = []): Problem {
   }
   if (issue.code === "invalid_value") return choiceProblem(path, issue.values.map(String), issue.input);
   if (issue.code === "invalid_union") return unionProblem(issue, path);
+  // A rule about a whole mapping names the field that breaks it.
+  const key = String(path[path.length - 1]);
+  const input = issue.code === "custom" && isRecord(issue.input) ? issue.input[key] : issue.input;
   return {
     path,
     what: `${field} has a value that is not allowed`,
     expected: issue.message,
-    got: kindOf(issue.input),
+    got: kindOf(input),
   };
 }
 

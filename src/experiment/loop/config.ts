@@ -190,6 +190,17 @@ const modelFree = section({
   ...ppo,
 });
 
+interface PlanLengths {
+  readonly horizon: number;
+  readonly replanEvery: number;
+}
+
+const withinHorizon = ({ horizon, replanEvery }: PlanLengths): boolean => replanEvery <= horizon;
+const beyondHorizon = {
+  path: ["replanEvery"],
+  message: "at most the horizon: a plan cannot be followed beyond its end",
+};
+
 const planner = section({
   enabled: z.boolean().default(true).describe("Judge the planner too (the slowest row of the table)"),
   horizon: count(4).describe("Imagined steps of a plan"),
@@ -208,9 +219,10 @@ const planner = section({
     .describe("Score lost per unit of the ensemble's disagreement"),
   terminationReward: z.number().default(-10).describe("Added per imagined end"),
   episodes: z.int().min(2).default(20).describe("Episodes of the planner per split: it is slow"),
-});
+}).refine(withinHorizon, beyondHorizon);
 
-const goalPlanner = section({
+/** `goalPlanner`, for tasks whose goals have a picture. */
+export const goalPlanner = section({
   enabled: z
     .boolean()
     .default(false)
@@ -229,7 +241,9 @@ const goalPlanner = section({
     "Weight of a step's distance to the goal relative to the step before it: 1 wants to be there soon",
   ),
   episodes: z.int().min(2).default(40).describe("Episodes of this planner per split: it is slow"),
-});
+})
+  .refine(withinHorizon, beyondHorizon)
+  .describe("CEM in the latent, towards a picture of the goal: no reward, no policy");
 
 const judge = section({
   episodes: z.int().min(2).default(40).describe("Episodes per policy on unseen test worlds or goals"),
@@ -246,11 +260,13 @@ export const loopFields = {
   imagination: imagination.describe("PPO inside the world model"),
   modelFree: modelFree.describe("PPO in the simulator, on the same frozen tokenizer"),
   planner: planner.describe("MPPI in the latent"),
-  goalPlanner: goalPlanner.describe("CEM in the latent, towards a picture of the goal: no reward, no policy"),
   judge: judge.describe("The final table"),
 };
 
 const common = z.strictObject({ ...runFields, ...loopFields, collect: section(collectFields) });
 
 /** What the loop's stages read of an experiment's config. */
-export type LoopConfig = z.infer<typeof common> & { readonly env: string };
+export type LoopConfig = z.infer<typeof common> & {
+  readonly env: string;
+  readonly goalPlanner?: z.infer<typeof goalPlanner>;
+};

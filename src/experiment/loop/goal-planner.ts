@@ -20,7 +20,7 @@ async function goalLatents(work: Workspace, split: Split, episodes: number): Pro
     fail({
       code: "INVALID_ARGUMENT",
       what: `there is no picture of the goal of ${id} to plan to`,
-      fix: "set goalPlanner.enabled to false",
+      fix: "choose a task whose goal can be shown, such as ArmReach-v0",
     });
   }
   const { frame, state } = await goalFrames(split, firstSeed[split], episodes);
@@ -42,7 +42,9 @@ export async function scoreGoalPlanner(
   split: Split,
   episodes: number,
 ): Promise<EpisodeScore[]> {
-  const { goalPlanner: config } = work.config;
+  const config =
+    work.config.goalPlanner ??
+    fail({ code: "INVALID_ARGUMENT", what: `an experiment in ${work.task.id} has no goalPlanner` });
   const [model, goals] = [work.model(), await goalLatents(work, split, episodes)];
   return scoreOn(work, split, episodes, ({ latent }) =>
     makePlanner({

@@ -103,7 +103,7 @@ function learned(work: Workspace): Candidate[] {
     ),
     saved(imaginedPolicy, "PPO in imagination", { realFrames: realFrames(work), minutes: dream }),
     ...(config.planner.enabled ? [plannerCandidate(work, dream)] : []),
-    ...(config.goalPlanner.enabled ? [goalCandidate(work, dream)] : []),
+    ...(config.goalPlanner?.enabled === true ? [goalCandidate(work, config.goalPlanner.episodes)] : []),
   ];
 }
 
@@ -133,13 +133,12 @@ function plannerCandidate(work: Workspace, minutes: number): Candidate {
   };
 }
 
-function goalCandidate(work: Workspace, minutes: number): Candidate {
-  const { episodes: most } = work.config.goalPlanner;
+function goalCandidate(work: Workspace, most: number): Candidate {
   return {
     id: "goal",
     label: "planner to a goal image (no reward, no policy)",
     realFrames: realFrames(work),
-    minutes,
+    minutes: minutesOf(work, "collect", "tokenizer", "worldmodel", "dyna"),
     score: (split, episodes) => scoreGoalPlanner(work, split, Math.min(episodes, most)),
   };
 }

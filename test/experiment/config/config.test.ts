@@ -11,6 +11,7 @@ import {
   section,
 } from "../../../src/experiment/config/config-schema.ts";
 import { loadConfig } from "../../../src/experiment/config/config.ts";
+import { drivingSchema } from "../../../src/experiment/driving/config.ts";
 import { folderOf, thrownBy } from "../folders.ts";
 
 const schema = z.strictObject({
@@ -189,6 +190,17 @@ describe("a wrong field is refused", () => {
       "number or array",
     );
     expect((await refusal({ "run.yaml": "experiment: fake\nsize: [1, b]" })).message).toContain('"size.1"');
+  });
+
+  it("by a rule between two fields, naming the one that breaks it and its value", async () => {
+    const error = await thrownBy(() =>
+      loadConfig(drivingSchema, join(folderOf({ "run.yaml": "experiment: driving" }), "run.yaml"), [
+        "planner.horizon=3",
+      ]),
+    );
+    expect(error.message).toMatch(
+      /"planner\.replanEvery".*not allowed[^]*at most the horizon[^]*got: number 4/,
+    );
   });
 
   it("together with every other wrong field", async () => {

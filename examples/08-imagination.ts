@@ -31,11 +31,8 @@ async function judge(
   episodes: number,
   make: (env: ReturnType<typeof reverie.withLatentObservations>) => Policy<Features>,
 ) {
-  const real = await reverie.makeVec("DriveTrack-v0", {
-    numEnvs: episodes,
-    split: "test",
-    autoreset: "disabled",
-  });
+  const unseen = { split: "test", autoreset: "disabled" } as const;
+  const real = await reverie.makeVec("DriveTrack-v0", { numEnvs: episodes, ...unseen });
   const env = reverie.withLatentObservations(real.primitive as unknown as PixelEnv, model);
   return reverie.summarize(await reverie.evaluatePolicy({ env, policy: make(env), seed: 5 })).mean;
 }
@@ -51,13 +48,8 @@ export async function dream(
   const imagined = reverie.makeImaginedEnv({ model, contexts, numEnvs, horizon: 15, termination: "soft" });
   const env: VectorEnv<Features, Features> = reverie.withAutoreset(imagined, "same-step");
   const rng = reverie.Rng.fromSeed(4);
-  const network = {
-    observationSize: model.featureSize,
-    actionSize: 2,
-    hidden: [128],
-    initialLogStd: -1,
-    valueScale: 15,
-  };
+  const layers = { observationSize: model.featureSize, actionSize: 2, hidden: [128] };
+  const network = { ...layers, initialLogStd: -1, valueScale: 15 };
   const policy = reverie.makeActorCritic(network, reverie.initActorCritic(rng, network));
   const untrained = await judge(model, episodes, () => policy);
   const learner = reverie.makePpo(policy, ppo);
@@ -69,15 +61,10 @@ export async function dream(
     rewards.push(rollout.rewards.reduce((sum, r) => sum + r, 0) / rollout.rewards.length);
   }
   const learned = await judge(model, episodes, () => policy);
+  const objective = reverie.imaginedReturn(model, policy, planning);
+  const parts = { model, policy, objective, config: planning, seed: 6 };
   const planner = await judge(model, episodes, (real) =>
-    reverie.makePlanner({
-      model,
-      policy,
-      objective: reverie.imaginedReturn(model, policy, planning),
-      config: planning,
-      seed: 6,
-      state: () => real.latentState,
-    }),
+    reverie.makePlanner({ ...parts, state: () => real.latentState }),
   );
   return { imaginedReward: [rewards[0], rewards[rewards.length - 1]], untrained, learned, planner };
 }

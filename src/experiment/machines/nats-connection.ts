@@ -65,13 +65,18 @@ export async function connectNats(url: string): Promise<NatsConnection> {
       return await connect(options);
     } catch (error) {
       const late = performance.now() - begun > restartMs;
-      if (late || !isRefused(asError(error))) return refuseConnection(addressOf(url), asError(error));
+      if (late || !mayBeRestarting(asError(error))) return refuseConnection(addressOf(url), asError(error));
     }
     await sleep(250);
   }
 }
 
-const isRefused = (error: Error): boolean => error.message.includes("connection refused");
+/** A server that is being restarted refuses, breaks off, or goes away in the middle of its greeting. */
+function mayBeRestarting(error: Error): boolean {
+  if (error instanceof errors.AuthorizationError || /authorization/i.test(error.message)) return false;
+  const { code } = (error.cause ?? {}) as { readonly code?: string };
+  return code === undefined || ["ECONNREFUSED", "ECONNRESET", "EPIPE"].includes(code);
+}
 
 function refuseConnection(address: string, cause: Error): never {
   const text = `${cause.message} ${cause.cause instanceof Error ? cause.cause.message : ""}`.trim();

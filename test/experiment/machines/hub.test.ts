@@ -1,8 +1,11 @@
 /** @file One suite for every hub: the embedded one and the one on a real NATS server keep the same rules. */
 
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { copyFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Hub, Queue } from "../../../src/experiment/machines/hub.ts";
 import { makeMemoryHub } from "../../../src/experiment/machines/memory-hub.ts";
@@ -214,9 +217,13 @@ describeNeeding(natsServer, "the hub on a NATS server", () => {
     const restarting = await startNats();
     await restarting.kill();
     const joining = openNatsHub(restarting.url);
-    await new Promise((resolve) => {
-      setTimeout(resolve, 300);
-    });
+    await pause(300);
+    // Going away, it may still take a connection and drop it before it has said who it is.
+    const leaving = createServer((socket) => socket.destroy());
+    leaving.listen(Number(new URL(restarting.url).port), "127.0.0.1");
+    await once(leaving, "connection");
+    leaving.close();
+    await pause(300);
     await restarting.restart();
     await (await joining).close();
     await restarting.kill();

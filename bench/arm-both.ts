@@ -12,7 +12,7 @@ import { loadEpisodes, saveEpisode } from "../src/data/episode-store.ts";
 import type { Episode } from "../src/data/episode.ts";
 import { armSchema, type ArmConfig } from "../src/experiment/arm/config.ts";
 import { loadConfig } from "../src/experiment/config/config.ts";
-import { behaviourEnds, openLoop } from "../src/experiment/loop/model-verdict.ts";
+import { behaviourEnds, encode, openLoop } from "../src/experiment/loop/model-verdict.ts";
 import { scoreOn } from "../src/experiment/loop/scoring.ts";
 import { cloneBehaviour } from "../src/experiment/loop/stage-cloning.ts";
 import { collect, trainTokenizer } from "../src/experiment/loop/stage-data.ts";
@@ -89,8 +89,9 @@ async function measure({ folder, work }: Opened, task: LoopTask): Promise<Record
   const files = { path: folder, file: (...names: string[]) => join(folder, ...names), log: () => undefined };
   const part = new Workspace(task, work.config, files, work.seed);
   const episodes = (await work.episodes("validation")).filter(({ meta }) => meta.env === task.id);
-  const horizons = await openLoop(part, episodes);
-  const ends = await behaviourEnds(part, episodes);
+  const encoded = await encode(part, episodes);
+  const horizons = await openLoop(part, encoded);
+  const ends = await behaviourEnds(part, encoded);
   const success: Record<string, number> = {};
   for (const id of count > 0 ? ["cloning", "filtered"] : []) {
     const scores = await scoreOn(part, "test", count, () => part.loadPolicy(id).policy);

@@ -1,6 +1,6 @@
 /** @file Row-wise operations over records of batch-first arrays: generic, so that no model or environment writes them. */
 
-import { takeRows, zeros, type NdArray } from "./ndarray.ts";
+import { joinRows, takeRows, type NdArray } from "./ndarray.ts";
 
 /** Named arrays that share their first axis. */
 export type ArrayRecord = Readonly<Record<string, NdArray<"float32">>>;
@@ -43,16 +43,7 @@ export function overwriteRows(old: ArrayRecord, fresh: ArrayRecord, places: read
 
 /** The rows of several records one after another. */
 export function concatRows(records: readonly ArrayRecord[]): ArrayRecord {
-  return mapRecord(records[0], (array, name) => {
-    const count = records.reduce((sum, record) => sum + record[name].shape[0], 0);
-    const out = zeros("float32", [count, ...array.shape.slice(1)]);
-    let at = 0;
-    for (const record of records) {
-      out.data.set(record[name].data, at);
-      at += record[name].data.length;
-    }
-    return out;
-  });
+  return mapRecord(records[0], (_, name) => joinRows(records.map((record) => record[name])));
 }
 
 /** Indices of the rows where `mask` is 1; all `count` of them without a mask. */

@@ -135,11 +135,15 @@ export function takeRows<D extends DType>(array: NdArray<D>, indices: ArrayLike<
   return out;
 }
 
-/** The rows of `a`, then those of `b`, in a new array. */
-export function joinRows<D extends DType>(a: NdArray<D>, b: NdArray<D>): NdArray<D> {
-  const out = zeros(a.dtype, [a.shape[0] + b.shape[0], ...a.shape.slice(1)]);
-  out.data.set(a.data as never);
-  out.data.set(b.data as never, a.data.length);
+/** The rows of several arrays one after another, in a new array. */
+export function joinRows<D extends DType>(arrays: readonly NdArray<D>[]): NdArray<D> {
+  const count = arrays.reduce((sum, array) => sum + array.shape[0], 0);
+  const out = zeros(arrays[0].dtype, [count, ...arrays[0].shape.slice(1)]);
+  let at = 0;
+  for (const { data } of arrays) {
+    out.data.set(data as never, at);
+    at += data.length;
+  }
   return out;
 }
 

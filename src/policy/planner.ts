@@ -1,6 +1,6 @@
 /** @file Planning in the latent: CEM or MPPI over action sequences, warm-started, for whatever objective scores them. */
 
-import { selectRows } from "../core/array-record.ts";
+import { maskedRows, selectRows } from "../core/array-record.ts";
 import { fail } from "../core/errors.ts";
 import { zeros, type NdArray } from "../core/ndarray.ts";
 import { Rng } from "../core/rng.ts";
@@ -224,7 +224,7 @@ export function makePlanner(parts: PlannerParts): Policy<NdArray<"float32">> {
   return {
     async act(observations, begins, options: ActOptions = {}): Promise<Decision> {
       const count = observations.shape[0];
-      const wanted = Array.from({ length: count }, (_, n) => n).filter((n) => options.running?.data[n] !== 0);
+      const wanted = maskedRows(count, options.running);
       plan ??= emptyPlan(count * stride, config.initialStd);
       const { mean } = plan;
       if (age >= config.replanEvery || begins.data.some((flag) => flag === 1)) {

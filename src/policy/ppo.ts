@@ -171,9 +171,9 @@ function withRecorded(data: Columns, recorded: RecordedReturns | undefined): Cri
   const returns = ndarray("float32", [count], recorded.returns);
   const weights = ndarray("float32", [count], new Float32Array(count).fill(1));
   return {
-    observations: joinRows(data.observations, recorded.observations),
-    returns: joinRows(data.returns, returns),
-    weights: joinRows(data.weights, weights),
+    observations: joinRows([data.observations, recorded.observations]),
+    returns: joinRows([data.returns, returns]),
+    weights: joinRows([data.weights, weights]),
   };
 }
 

@@ -24,10 +24,16 @@ export interface ModelVerdict {
   readonly gap: ImaginationGap;
 }
 
+/** Recorded episodes, and the same encoded by the seed's tokenizer. */
+export interface Encoded {
+  readonly episodes: readonly Episode[];
+  readonly replay: LatentReplay;
+}
+
 /** Validation episodes: the behaviour's, and the learned policy's with its exploration. */
 interface Judged {
-  readonly behaviour: readonly Episode[];
-  readonly own: readonly Episode[];
+  readonly behaviour: Encoded;
+  readonly own: Encoded;
 }
 
 /** Episodes of the learned policy with its exploration noise: what the model must foresee too. */
@@ -52,18 +58,18 @@ async function recordOwn(work: Workspace, task: LoopTask): Promise<Episode[]> {
   return episodes;
 }
 
-async function encoded(work: Workspace, episodes: readonly Episode[]): Promise<LatentReplay> {
+/** Encode `episodes` for the measures below. */
+export async function encode(work: Workspace, episodes: readonly Episode[]): Promise<Encoded> {
   const replay = work.emptyReplay();
   await encodeInto(replay, episodes, work.tokenizer());
-  return replay;
+  return { episodes, replay };
 }
 
 /** Steps ahead at which open-loop prediction is reported, where validation episodes are that long. */
 const reportedHorizons = [1, 5, 15, 30];
 
 /** Open-loop prediction of the seed's model over recorded episodes. */
-export async function openLoop(work: Workspace, episodes: readonly Episode[]): Promise<HorizonScore[]> {
-  const replay = await encoded(work, episodes);
+export async function openLoop(work: Workspace, { episodes, replay }: Encoded): Promise<HorizonScore[]> {
   const longest = Math.max(...replay.episodes.map(({ length }) => length));
   return openLoopScores({
     model: work.model(),
@@ -76,18 +82,14 @@ export async function openLoop(work: Workspace, episodes: readonly Episode[]): P
 }
 
 /** Are the ends of the behaviour's episodes foreseen by the seed's model? */
-export async function behaviourEnds(
-  work: Workspace,
-  episodes: readonly Episode[],
-): Promise<CrashCalibration[]> {
-  const replay = await encoded(work, episodes);
+export function behaviourEnds(work: Workspace, { replay }: Encoded): Promise<CrashCalibration[]> {
   return crashCalibration({ model: work.model(), replay, windows: 128, rng: work.rng("crash-behaviour") });
 }
 
 async function judgeModel(work: Workspace, { behaviour, own }: Judged): Promise<ModelVerdict> {
   const model = work.model();
+  const { replay } = own;
   const horizons = await openLoop(work, behaviour);
-  const replay = await encoded(work, own);
   const ends = {
     behaviour: await behaviourEnds(work, behaviour),
     policy: await crashCalibration({ model, replay, windows: 128, rng: work.rng("crash-policy") }),
@@ -103,16 +105,18 @@ export async function judgeModels(
   work: Workspace,
 ): Promise<ModelVerdict & { readonly parts?: readonly ModelVerdict[] }> {
   rmSync(work.episodeFolder("policy"), { recursive: true, force: true });
-  const behaviour = await work.episodes("validation");
+  const episodes = await work.episodes("validation");
   const tasks = partsOf(work.task);
   const own: Episode[][] = [];
   for (const task of tasks) own.push(await recordOwn(work, task));
-  const whole = await judgeModel(work, { behaviour, own: own.flat() });
+  const behaviour = { episodes, replay: await work.replay("validation") };
+  const whole = await judgeModel(work, { behaviour, own: await encode(work, own.flat()) });
   if (tasks.length === 1) return whole;
   const parts: ModelVerdict[] = [];
   for (const [k, { id }] of tasks.entries()) {
-    const recorded = behaviour.filter(({ meta }) => meta.env === id);
-    parts.push(await judgeModel(work, { behaviour: recorded, own: own[k] }));
+    const recorded = episodes.filter(({ meta }) => meta.env === id);
+    const judged = { behaviour: await encode(work, recorded), own: await encode(work, own[k]) };
+    parts.push(await judgeModel(work, judged));
   }
   return { ...whole, parts };
 }

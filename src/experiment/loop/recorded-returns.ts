@@ -150,10 +150,10 @@ export async function openRecordedReturns(options: RecordedOptions, rng: Rng) {
       const rowsOf = drawn.map((k) => acted[k]);
       const count = Math.round(rows * dreamedShare);
       return {
-        observations: joinRows(
+        observations: joinRows([
           takeRows(dreamed, rowsOf.subarray(0, count)),
           takeRows(features, rowsOf.subarray(count)),
-        ),
+        ]),
         returns: Float32Array.from(drawn, (k) => returns[k]),
       };
     },

@@ -20,7 +20,7 @@ import {
   type AutoregressiveParams,
 } from "./autoregressive.ts";
 import type { LatentBatch, LatentReplay } from "../contexts.ts";
-import { binaryCrossEntropy, maskedMean, type LossWeights } from "../latent/loss.ts";
+import { binaryCrossEntropy, maskedMean, weighTerms, type LossWeights } from "../latent/loss.ts";
 import { normalizeRewards, normalizeStates, type Normalizers } from "../normalizers.ts";
 import type { PhaseConfig } from "../latent/train.ts";
 
@@ -117,10 +117,7 @@ export function tokenWindowLoss(config: AutoregressiveConfig, weights: TokenLoss
     };
     const draft = draftLoss(p, hidden, targets, batch.mask);
     if (draft !== undefined) terms.draft = draft;
-    const weighted = Object.entries(terms).map(([name, term]) =>
-      tf.mul(term, weights[name as keyof TokenLossWeights]),
-    );
-    return { loss: tf.addN(weighted), metrics: terms };
+    return weighTerms(terms, weights);
   };
 }
 

@@ -20,7 +20,7 @@ import {
 import type { LatentBatch, LatentReplay } from "../contexts.ts";
 import { noiseLatent } from "../latent/flow.ts";
 import { drawFlowTimes, type FlowTimes } from "./flow-times.ts";
-import { binaryCrossEntropy, maskedMean, type LossWeights } from "../latent/loss.ts";
+import { binaryCrossEntropy, maskedMean, weighTerms, type LossWeights } from "../latent/loss.ts";
 import { normalizeRewards, normalizeStates, type Normalizers } from "../normalizers.ts";
 import { timeRows } from "../windows.ts";
 import type { PhaseConfig } from "../latent/train.ts";
@@ -114,10 +114,7 @@ export function causalFlowLoss(config: CausalFlowConfig, weights: FlowLossWeight
       termination: maskedMean(binaryCrossEntropy(drawn.terminationLogit, batch.terminated), mask),
     };
     if (config.shortcut) terms.shortcut = maskedMean(jumpError(p, config, present, batch), mask);
-    const weighted = Object.entries(terms).map(([name, term]) =>
-      tf.mul(term, weights[name as keyof FlowLossWeights]),
-    );
-    return { loss: tf.addN(weighted), metrics: terms };
+    return weighTerms(terms, weights);
   };
 }
 

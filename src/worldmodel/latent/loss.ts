@@ -51,6 +51,17 @@ export function maskedMean(values: Tensor, mask: Tensor): Tensor {
   return tf.div(tf.sum(tf.mul(values, mask)), tf.add(tf.sum(mask), 1e-6));
 }
 
+/** Named terms summed by their weights, and each alone as a metric. */
+export function weighTerms<W extends LossWeights>(
+  terms: Readonly<Record<string, Tensor>>,
+  weights: W,
+): LossResult {
+  const weighted = Object.entries(terms).map(([name, term]) =>
+    tf.mul(term, weights[name as keyof W] as number),
+  );
+  return { loss: tf.addN(weighted), metrics: terms };
+}
+
 /** log(1 + e^logit) − label·logit, without overflow. */
 export function binaryCrossEntropy(logit: Tensor, label: Tensor): Tensor {
   const softplus = tf.add(tf.relu(logit), tf.log1p(tf.exp(tf.neg(tf.abs(logit)))));

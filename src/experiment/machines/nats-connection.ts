@@ -43,10 +43,13 @@ function secretsOf({ username, password }: URL): Partial<ConnectionOptions> {
 
 /** Time for a server that is just being restarted: who joins in that moment should not give up. */
 const restartMs = 3000;
+/** Greetings that may stay without an answer: the client hears nothing, too, of a server that goes away within one. */
+const maxSilences = 3;
 
 /**
  * Connect; a connection that breaks later is made again for as long as it takes.
- * @throws INVALID_ARGUMENT for a bad URL, UNAUTHORIZED, SERVER_UNREACHABLE when nobody has answered for three seconds
+ * @throws INVALID_ARGUMENT for a bad URL, UNAUTHORIZED, SERVER_UNREACHABLE when it was refused for three seconds, or when
+ * three greetings of five seconds stayed without an answer
  */
 export async function connectNats(url: string): Promise<NatsConnection> {
   const parsed = parse(url);
@@ -60,11 +63,18 @@ export async function connectNats(url: string): Promise<NatsConnection> {
     reconnectJitter: 100,
     ignoreAuthErrorAbort: true,
   };
+  let [silences, silentMs] = [0, 0];
   for (const begun = performance.now(); ;) {
+    const asked = performance.now();
     try {
       return await connect(options);
     } catch (error) {
-      const late = performance.now() - begun > restartMs;
+      const now = performance.now();
+      if (error instanceof errors.TimeoutError) {
+        silences++;
+        silentMs += now - asked;
+      }
+      const late = silences === maxSilences || now - begun - silentMs > restartMs;
       if (late || !mayBeRestarting(asError(error))) return refuseConnection(addressOf(url), asError(error));
     }
     await sleep(250);

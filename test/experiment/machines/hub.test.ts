@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync } from "node:fs";
 import { createServer } from "node:net";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -218,10 +219,17 @@ describeNeeding(natsServer, "the hub on a NATS server", () => {
     await restarting.kill();
     const joining = openNatsHub(restarting.url);
     await pause(300);
-    // Going away, it may still take a connection and drop it before it has said who it is.
-    const leaving = createServer((socket) => socket.destroy());
+    // Going away, it may still take a connection and drop it, before or after it has said who it is.
+    const leaving = createServer();
     leaving.listen(Number(new URL(restarting.url).port), "127.0.0.1");
-    await once(leaving, "connection");
+    const [early] = (await once(leaving, "connection")) as [Socket];
+    early.destroy();
+    const [late] = (await once(leaving, "connection")) as [Socket];
+    late.write(
+      'INFO {"server_id":"x","version":"2.9.10","proto":1,"headers":true,"max_payload":1048576}\r\n',
+    );
+    await once(late, "data");
+    late.destroy();
     leaving.close();
     await pause(300);
     await restarting.restart();

@@ -17,6 +17,7 @@ import { loadLearnedDriver } from "../../examples/robot-car/drivers.ts";
 import { startOnboard } from "../../examples/robot-car/onboard.ts";
 import { openRecorder } from "../../src/bridge/recorder.ts";
 import { loadEpisodes } from "../../src/data/episode-store.ts";
+import { keepingTime } from "../bridge/safety/control.ts";
 import { end, until } from "../bridge/safety/processes.ts";
 
 /** The 10 Hz world runs four times as fast. */
@@ -85,19 +86,20 @@ it("says what is missing when the learned policy is not there", () => {
   expect(() => loadLearnedDriver(dir)).toThrow(/run the driving experiment first/);
 });
 
-// Retried: real time, and every late action costs return.
+// Real time: every late action costs return.
 it(
   "is driven through the guard by the policy that was learned in imagination",
-  { retry: 2, timeout: 60_000 },
-  async () => {
-    const robot = await startOnboard({ device: car.url, port: 0 });
-    try {
-      const driver = loadLearnedDriver(process.env.REVERIE_ROBOT_POLICY);
-      expect(driver.name).toBe("imagined (learned)");
-      const [driven] = await drive({ url: robot.url as string, driver, episodes: 1, seed: 7 });
-      expect(driven).toBeGreaterThan(100); // at random it is about -4
-    } finally {
-      await robot.close();
-    }
-  },
+  { timeout: 180_000 },
+  ({ skip }) =>
+    keepingTime(skip, async () => {
+      const robot = await startOnboard({ device: car.url, port: 0 });
+      try {
+        const driver = loadLearnedDriver(process.env.REVERIE_ROBOT_POLICY);
+        expect(driver.name).toBe("imagined (learned)");
+        const [driven] = await drive({ url: robot.url as string, driver, episodes: 1, seed: 7 });
+        expect(driven).toBeGreaterThan(100); // at random it is about -4
+      } finally {
+        await robot.close();
+      }
+    }),
 );

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Rng } from "../../src/core/rng.ts";
 import { loadEpisodes, saveEpisode } from "../../src/data/episode-store.ts";
 import type { Episode } from "../../src/data/episode.ts";
-import { recordEpisodes } from "../../src/experiment/loop/recording.ts";
+import { driverChooser, recordedEpisodes } from "../../src/experiment/loop/recording.ts";
 import { actionSpecOf, makeTaskEnv, stateSize } from "../../src/experiment/driving/task.ts";
 import { loadCheckpoint, restoreParams, saveCheckpoint } from "../../src/nn/checkpoint.ts";
 import { learningRateAt } from "../../src/nn/schedules.ts";
@@ -60,18 +60,13 @@ export async function recordTask(id: Task, split: Split, steps: number): Promise
   const driver = makeBehaviour(env, { inattentiveShare: 0.5 });
   const seed = { train: 1, validation: 2, test: 3 }[split];
   const rng = Rng.fromSeed([70, seed]);
-  const episodes: Episode[] = [];
-  await recordEpisodes({
+  const episodes = await recordedEpisodes({
     env,
-    choose: async (_observation, begins) => {
-      driver.begin(begins);
-      return driver.act(rng);
-    },
+    choose: driverChooser(driver, rng),
     seed,
     steps,
     prefix: split,
     meta: { env: id, split, policy: "behaviour", rateHz: 10, actionSpec: actionSpecOf(id) },
-    onEpisode: async (episode) => void episodes.push(episode),
   });
   await env.close();
   return episodes;

@@ -3,7 +3,7 @@
 import { zeros, type NdArray } from "../../src/core/ndarray.ts";
 import { Rng } from "../../src/core/rng.ts";
 import { lengthOf, type Episode } from "../../src/data/episode.ts";
-import { recordEpisodes } from "../../src/experiment/loop/recording.ts";
+import { driverChooser, recordedEpisodes } from "../../src/experiment/loop/recording.ts";
 import { makeBehaviour } from "../../src/sim/driving/drivers.ts";
 import { makeDriveTrackVec } from "../../src/sim/driving/track-env.ts";
 import type { Split } from "../../src/sim/driving/world.ts";
@@ -34,18 +34,13 @@ export async function recordTrack(
   const env = makeDriveTrackVec({ numEnvs: 20, split, wideStarts: !long, maxEpisodeSteps });
   const driver = makeBehaviour(env, { speedMps: [5, long ? 12 : 15], inattentiveShare: long ? 0 : 0.5 });
   const rng = Rng.fromSeed(seed);
-  const episodes: Episode[] = [];
-  await recordEpisodes({
+  const episodes = await recordedEpisodes({
     env,
-    choose: async (_observation, begins) => {
-      driver.begin(begins);
-      return driver.act(rng);
-    },
+    choose: driverChooser(driver, rng),
     seed,
     steps,
     prefix: split,
     meta: { env: "DriveTrack-v0", split, policy: "behaviour" },
-    onEpisode: async (episode) => void episodes.push(episode),
   });
   await env.close();
   return episodes;

@@ -7,6 +7,7 @@ import type { Episode, EpisodeMeta } from "../../data/episode.ts";
 import type { Policy } from "../../policy/policy.ts";
 import type { LatentState, WorldModel } from "../../worldmodel/worldmodel.ts";
 import type { VectorEnv } from "../../env/env.ts";
+import type { Driver } from "./task.ts";
 
 /** Picks the actions of all rows: float32 [N, A]; `begins` marks rows that start an episode. */
 export type Chooser = (observation: Pixels, begins: NdArray<"bool">) => Promise<NdArray<"float32">>;
@@ -155,6 +156,21 @@ export async function recordEpisodes(options: RecordOptions): Promise<number> {
     if (recorder.finished < episodes) await recorder.finish(row, { terminated: false, truncated: true });
   }
   return total;
+}
+
+/** What `recordEpisodes` hands out, in a list. */
+export async function recordedEpisodes(options: Omit<RecordOptions, "onEpisode">): Promise<Episode[]> {
+  const episodes: Episode[] = [];
+  await recordEpisodes({ ...options, onEpisode: async (episode) => void episodes.push(episode) });
+  return episodes;
+}
+
+/** A chooser that lets `driver` act. */
+export function driverChooser(driver: Driver, rng: Rng): Chooser {
+  return async (_observation, begins) => {
+    driver.begin(begins);
+    return driver.act(rng);
+  };
 }
 
 /** A chooser that acts with `policy` on the world model's features. One per environment. */

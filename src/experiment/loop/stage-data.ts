@@ -10,7 +10,7 @@ import { frameSourceOf } from "../../tokenizer/frame-source.ts";
 import { drawFrames, makeTokenizerTrainer, reconstructionPsnr } from "../../tokenizer/train.ts";
 import { safePoint } from "../stages.ts";
 import { dropPartials, trainLoop } from "../training-loop.ts";
-import { recordEpisodes } from "./recording.ts";
+import { driverChooser, recordEpisodes } from "./recording.ts";
 import { takeStoredEpisodes } from "./stored-episodes.ts";
 import { partsOf, stressTag, type LoopTask } from "./task.ts";
 import type { Workspace } from "./workspace.ts";
@@ -80,10 +80,7 @@ async function recordPart(
   const rng = work.rng(`behaviour-${prefix}`);
   await recordEpisodes({
     env,
-    choose: async (_observation, begins) => {
-      driver.begin(begins);
-      return driver.act(rng);
-    },
+    choose: driverChooser(driver, rng),
     seed,
     ...shared(part.until, tasks),
     prefix: tasks === 1 ? prefix : `${prefix}-${task.id}`,

@@ -4,14 +4,13 @@ import { describe, expect, it } from "vitest";
 import { Rng } from "../../../src/core/rng.ts";
 import type { Episode } from "../../../src/data/episode.ts";
 import { mirrored } from "../../../src/experiment/driving/mirror.ts";
-import { recordEpisodes } from "../../../src/experiment/loop/recording.ts";
+import { recordedEpisodes } from "../../../src/experiment/loop/recording.ts";
 import { makeTaskEnv } from "../../../src/experiment/driving/task.ts";
 import { trafficCar } from "../../../src/sim/driving/traffic-world.ts";
 
 async function recorded(): Promise<Episode> {
-  const episodes: Episode[] = [];
   const rng = Rng.fromSeed(4);
-  await recordEpisodes({
+  const [episode] = await recordedEpisodes({
     env: makeTaskEnv("DriveTraffic-v0", { numEnvs: 1, split: "train", wideStarts: true }),
     choose: async () => ({
       dtype: "float32",
@@ -22,9 +21,8 @@ async function recorded(): Promise<Episode> {
     episodes: 1,
     prefix: "x",
     meta: { policy: "random" },
-    onEpisode: async (episode) => void episodes.push(episode),
   });
-  return episodes[0];
+  return episode;
 }
 
 /** Largest deviation of the recorded steering angles from the actuator's law. */

@@ -6,7 +6,7 @@ import { zeros, type NdArray } from "../../../src/core/ndarray.ts";
 import { Rng } from "../../../src/core/rng.ts";
 import type { Episode } from "../../../src/data/episode.ts";
 import { withLatentObservations } from "../../../src/env/latent.ts";
-import { policyChooser, recordEpisodes } from "../../../src/experiment/loop/recording.ts";
+import { policyChooser, recordedEpisodes } from "../../../src/experiment/loop/recording.ts";
 import { asPixelEnv, makeTaskEnv } from "../../../src/experiment/driving/task.ts";
 import type { Policy } from "../../../src/policy/policy.ts";
 import type { LatentState, Observation, WorldModel } from "../../../src/worldmodel/worldmodel.ts";
@@ -82,17 +82,14 @@ const numEnvs = 3;
 const makeEnv = () => makeTaskEnv("DriveTrack-v0", { numEnvs, split: "train" });
 
 async function recordSome(seen: Features[], steps = 240): Promise<Episode[]> {
-  const episodes: Episode[] = [];
-  await recordEpisodes({
+  return recordedEpisodes({
     env: makeEnv(),
     choose: policyChooser(makeMemoryModel(), makeWitness(seen), Rng.fromSeed(0)),
     seed: 7,
     steps,
     prefix: "e",
     meta: {},
-    onEpisode: async (episode) => void episodes.push(episode),
   });
-  return episodes;
 }
 
 describe("recording", () => {

@@ -22,7 +22,7 @@ const options = { experiments: { fake }, handleSignals: false } as const;
 const at = (hub: string | Hub) => ({ hub, identity, leaseSeconds: 2 });
 const sweep =
   "experiment: fake\nsweep: { grid: { train.rate: [0.1, 0.3, 0.5], train.poisonAt: [2, 99] }, metric: train/loss }\n";
-const overrides = ["train.steps=60", "train.checkpointEvery=5", "train.stepMs=10"];
+const overrides = ["train.steps=60", "train.checkpointEvery=5", "train.stepMs=20"];
 
 const yamlOf = (): string => join(folderOf({ "tiny.yaml": sweep }), "tiny.yaml");
 
@@ -56,11 +56,17 @@ describeNeeding(natsServer, "a sweep with workers", () => {
         runDir: join(local, "s"),
         output: quiet(),
       });
-      await workers[0].printed(/=== \d+-rate=0\.\d-poisonAt=99[^]*\n/);
+      // Whoever is first: under load a worker may come too late for any run that lasts.
+      const victim = await Promise.race(
+        workers.map(async (worker) => {
+          await worker.printed(/=== \d+-rate=0\.\d-poisonAt=99[^]*\n/);
+          return worker;
+        }),
+      );
       await new Promise((resolve) => {
         setTimeout(resolve, 300);
       });
-      await workers[0].kill();
+      await victim.kill();
       await server.restart();
       const result = (await done) as SweepResult;
       expect(result.runs).toHaveLength(3);

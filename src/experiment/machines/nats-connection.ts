@@ -42,7 +42,7 @@ function secretsOf({ username, password }: URL): Partial<ConnectionOptions> {
 }
 
 /** Time for a server that is just being restarted: who joins in that moment should not give up. */
-const restartMs = 3000;
+export const restartMs = 3000;
 /** Greetings that may stay without an answer: the client hears nothing, too, of a server that goes away within one. */
 const maxSilences = 3;
 
@@ -136,8 +136,7 @@ function mayPass(error: unknown): boolean {
     error instanceof errors.ClosedConnectionError ||
     error instanceof errors.PermissionViolationError ||
     error instanceof errors.AuthorizationError ||
-    error instanceof errors.InvalidArgumentError ||
-    isNotEnabled(error)
+    error instanceof errors.InvalidArgumentError
   );
 }
 
@@ -145,16 +144,21 @@ const patienceMs = 120_000;
 
 /**
  * Make a request that may be made twice, until the server answers it. It is told how long to wait: not long at first, because
- * a server that was killed never answers, longer each time, because a slow line may need it.
+ * a server that was killed never answers, longer each time, because a slow line may need it. A server that is going away or
+ * coming back says that it has no JetStream; `unequippedMs` is for how long that is not believed.
  * @throws CONNECTION_LOST when it has not for two minutes; STORAGE_FULL; NOT_SUPPORTED without JetStream; else what the server says
  */
-export async function steadily<T>(what: string, request: (timeoutMs: number) => Promise<T>): Promise<T> {
+export async function steadily<T>(
+  what: string,
+  request: (timeoutMs: number) => Promise<T>,
+  { unequippedMs = patienceMs } = {},
+): Promise<T> {
   const begun = performance.now();
   for (let waitMs = 50; ; waitMs = Math.min(1000, waitMs * 2)) {
     try {
       return await request(waitMs * 40);
     } catch (error) {
-      const late = performance.now() - begun > patienceMs;
+      const late = performance.now() - begun > (isNotEnabled(error) ? unequippedMs : patienceMs);
       if (late || !mayPass(error)) return explain(what, asError(error), late);
     }
     await sleep(waitMs);
@@ -163,13 +167,13 @@ export async function steadily<T>(what: string, request: (timeoutMs: number) => 
 
 function explain(what: string, cause: Error, late: boolean): never {
   const got = cause.message;
-  if (late) {
-    const fix = "check the server; what it has stored is still there once it is back";
-    return fail({ code: "CONNECTION_LOST", what: `the server does not answer: ${what}`, got, fix, cause });
-  }
   if (isNotEnabled(cause)) {
     const fix = "start the server with `nats-server -js`, or give this account JetStream";
     return fail({ code: "NOT_SUPPORTED", what: "this server stores nothing", got, fix, cause });
+  }
+  if (late) {
+    const fix = "check the server; what it has stored is still there once it is back";
+    return fail({ code: "CONNECTION_LOST", what: `the server does not answer: ${what}`, got, fix, cause });
   }
   if (/insufficient (storage )?resources|maximum bytes exceeded/.test(got)) {
     const fix = "free space there, or raise max_file_store in its configuration";

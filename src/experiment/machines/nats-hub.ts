@@ -10,7 +10,15 @@ import { Objm } from "@nats-io/obj";
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { Delivery, Hub, Objects, Queue, QueueOptions, Records } from "./hub.ts";
 import { itemFix, maxObjectBytes, objectFix, requireSize } from "./hub.ts";
-import { addressOf, connectNats, isFull, isMissing, isTaken, steadily } from "./nats-connection.ts";
+import {
+  addressOf,
+  connectNats,
+  isFull,
+  isMissing,
+  isTaken,
+  restartMs,
+  steadily,
+} from "./nats-connection.ts";
 
 const second = 1_000_000_000;
 const rememberSeconds = 600;
@@ -246,7 +254,8 @@ class NatsObjects implements Objects {
  */
 export async function openNatsHub(url: string): Promise<Hub> {
   const connection = await connectNats(url);
-  const manager = await steadily("JetStream", () => jetstreamManager(connection, { timeout: 5000 })).catch(
+  const open = () => jetstreamManager(connection, { timeout: 5000 });
+  const manager = await steadily("JetStream", open, { unequippedMs: restartMs }).catch(
     async (error: unknown) => {
       await connection.close();
       throw error;

@@ -2,7 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { Socket } from "node:net";
 import { join } from "node:path";
@@ -237,6 +237,25 @@ describeNeeding(natsServer, "the hub on a NATS server", () => {
     await restarting.kill();
   });
 
+  it("waits for a server that says for a while that it stores nothing, as one that is going away does", async () => {
+    const unequipped = await startNats();
+    const hub = await openNatsHub(unequipped.url);
+    const queue = await hub.queue("q", { capacity: 10, leaseSeconds: 1, maxHeld: 10 });
+    const records = await hub.records("r");
+    const { config } = unequipped.files;
+    const whole = readFileSync(config, "utf8");
+    await unequipped.restart("SIGTERM", () => writeFileSync(config, whole.replace(/^jetstream.*$/m, "")));
+    // Not before the client has connected again: a request that is lost is only made again after seconds.
+    await pause(1000);
+    const writing = Promise.all([queue.put("item", bytes("1")), records.set("key", bytes("2"))]);
+    expect(await Promise.race([writing, pause(2000)])).toBeUndefined();
+    await unequipped.restart("SIGTERM", () => writeFileSync(config, whole));
+    expect((await writing)[0]).toBe(true);
+    expect(await drain(queue)).toEqual(["item"]);
+    await hub.close();
+    await unequipped.kill();
+  });
+
   it("gets back what the server believes to be done, though nobody has finished it", async () => {
     const forgetful = await startNats();
     const hub = await openNatsHub(forgetful.url);
@@ -246,8 +265,8 @@ describeNeeding(natsServer, "the hub on a NATS server", () => {
       for (let i = 0; i < 6; i++) await queue.put(`item-${i}`, bytes("1"));
     for (let i = 0; i < 4; i++) await (await finished.take(1000))?.done();
     // What a killed server was seen to come back with: a floor above items that are in the stream.
-    await forgetful.restart("SIGTERM", (streams) => {
-      const stateOf = (name: string): string => join(streams, name, "obs", "all", "o.dat");
+    await forgetful.restart("SIGTERM", () => {
+      const stateOf = (name: string): string => join(forgetful.files.streams, name, "obs", "all", "o.dat");
       copyFileSync(stateOf("finished"), stateOf("stranded"));
     });
     const got = new Set<string>();

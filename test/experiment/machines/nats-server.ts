@@ -22,8 +22,10 @@ export interface TestServer {
   readonly url: string;
   /** SIGKILL; what it stored stays. */
   kill(): Promise<void>;
+  /** Its configuration, and what it stores of each stream. */
+  readonly files: { readonly config: string; readonly streams: string };
   /** Stopped in order, or killed, and started on the same port and folder; in between, its files can be touched. */
-  restart(signal?: "SIGTERM" | "SIGKILL", touch?: (streams: string) => void): Promise<void>;
+  restart(signal?: "SIGTERM" | "SIGKILL", touch?: () => void): Promise<void>;
 }
 
 async function freePort(): Promise<number> {
@@ -72,10 +74,11 @@ export async function startNats(settings = ""): Promise<TestServer> {
   await start();
   return {
     url: `nats://127.0.0.1:${port}`,
+    files: { config, streams: join(folder, "jetstream", "$G", "streams") },
     kill: () => stop("SIGKILL"),
     async restart(signal = "SIGTERM", touch) {
       await stop(signal);
-      touch?.(join(folder, "jetstream", "$G", "streams"));
+      touch?.();
       await start();
     },
   };

@@ -1,5 +1,6 @@
 /** @file What sits between a policy and an arm: setpoints in metres, limits, homing, and a watch over what really moves. */
 
+import { maskedRows } from "../core/array-record.ts";
 import { fail } from "../core/errors.ts";
 import { zeros } from "../core/ndarray.ts";
 import type { NdArray } from "../core/ndarray.ts";
@@ -116,14 +117,14 @@ class ArmControlEnv<O> implements VectorEnv<O, NdArray<"float32">> {
   async reset(options: VectorResetOptions = {}): Promise<ResetBatch<O>> {
     const batch = await this.env.reset(options);
     this.look(batch.observations);
-    const rows = this.rowsOf(options.mask);
+    const rows = maskedRows(this.numEnvs, options.mask);
     for (const row of rows) this.hold(row);
     const { home } = this.options;
     return home === undefined ? batch : this.goHome(batch, rows, home);
   }
 
   async step(actions: NdArray<"float32">, mask?: NdArray<"bool">): Promise<StepBatch<O>> {
-    const rows = this.rowsOf(mask);
+    const rows = maskedRows(this.numEnvs, mask);
     const executed = zeros("float32", [this.numEnvs, this.width]);
     for (const row of rows) this.move(row, actions, executed);
     const batch = await this.env.step(this.command(), mask);
@@ -143,12 +144,6 @@ class ArmControlEnv<O> implements VectorEnv<O, NdArray<"float32">> {
   halt(): void {
     for (let row = 0; row < this.numEnvs; row++) this.hold(row);
     (this.env as { halt?: () => void }).halt?.();
-  }
-
-  private rowsOf(mask: NdArray<"bool"> | undefined): number[] {
-    return Array.from({ length: this.numEnvs }, (_, row) => row).filter(
-      (row) => mask === undefined || mask.data[row] !== 0,
-    );
   }
 
   private command(): NdArray<"float32"> {

@@ -87,19 +87,16 @@ it("says what is missing when the learned policy is not there", () => {
 });
 
 // Real time: every late action costs return.
-it(
-  "is driven through the guard by the policy that was learned in imagination",
-  { timeout: 180_000 },
-  ({ skip }) =>
-    keepingTime(skip, async () => {
-      const robot = await startOnboard({ device: car.url, port: 0 });
-      try {
-        const driver = loadLearnedDriver(process.env.REVERIE_ROBOT_POLICY);
-        expect(driver.name).toBe("imagined (learned)");
-        const [driven] = await drive({ url: robot.url as string, driver, episodes: 1, seed: 7 });
-        expect(driven).toBeGreaterThan(100); // at random it is about -4
-      } finally {
-        await robot.close();
-      }
-    }),
+it("is driven through the guard by the policy that was learned in imagination", { timeout: 180_000 }, () =>
+  keepingTime(async () => {
+    const robot = await startOnboard({ device: car.url, port: 0 });
+    try {
+      const driver = loadLearnedDriver(process.env.REVERIE_ROBOT_POLICY);
+      expect(driver.name).toBe("imagined (learned)");
+      const [driven] = await drive({ url: robot.url as string, driver, episodes: 1, seed: 7 });
+      expect(driven).toBeGreaterThan(100); // at random it is about -4
+    } finally {
+      await robot.close();
+    }
+  }),
 );

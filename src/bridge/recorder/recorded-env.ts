@@ -1,5 +1,6 @@
 /** @file A vector environment that records what passes through it: one episode per row, ended by whatever ends it. */
 
+import { maskedRows } from "../../core/array-record.ts";
 import { ReverieError } from "../../core/errors.ts";
 import { isNdArray } from "../../core/ndarray.ts";
 import type { NdArray } from "../../core/ndarray.ts";
@@ -54,7 +55,7 @@ export class RecordedEnv<O = ObservationBatch> implements VectorEnv<O, NdArray> 
   }
 
   async reset(options: VectorResetOptions = {}): Promise<ResetBatch<O>> {
-    const chosen = this.rows(options.mask);
+    const chosen = maskedRows(this.numEnvs, options.mask);
     await Promise.all(chosen.map((row) => this.end(row, { truncated: true, meta: { cut: "reset" } })));
     const batch = await this.env.reset(options);
     for (const row of chosen) this.begin(row, batch, beginningOf(options, row));
@@ -65,7 +66,7 @@ export class RecordedEnv<O = ObservationBatch> implements VectorEnv<O, NdArray> 
     const startMs = this.now();
     const batch = await this.attempt(() => this.env.step(actions, mask));
     const stepMs = this.now() - startMs;
-    for (const row of this.rows(mask)) this.take(row, actions, batch, stepMs);
+    for (const row of maskedRows(this.numEnvs, mask)) this.take(row, actions, batch, stepMs);
     return batch;
   }
 
@@ -87,12 +88,6 @@ export class RecordedEnv<O = ObservationBatch> implements VectorEnv<O, NdArray> 
 
   private now(): number {
     return (this.options.now ?? (() => performance.now()))();
-  }
-
-  private rows(mask: NdArray<"bool"> | undefined): number[] {
-    return Array.from({ length: this.numEnvs }, (_, row) => row).filter(
-      (row) => mask === undefined || mask.data[row] !== 0,
-    );
   }
 
   /** A lost connection ends the episodes under way; what was recorded of them is kept. */

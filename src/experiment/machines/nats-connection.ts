@@ -63,38 +63,43 @@ export async function connectNats(url: string): Promise<NatsConnection> {
     reconnectJitter: 100,
     ignoreAuthErrorAbort: true,
   };
-  let [silences, silentMs] = [0, 0];
-  for (const begun = performance.now(); ;) {
+  let [silences, deadline] = [0, performance.now() + restartMs];
+  for (;;) {
     const asked = performance.now();
     try {
       return await connect(options);
     } catch (error) {
-      const now = performance.now();
       if (error instanceof errors.TimeoutError) {
         silences++;
-        silentMs += now - asked;
+        deadline += performance.now() - asked;
       }
-      const late = silences === maxSilences || now - begun - silentMs > restartMs;
+      const late = silences === maxSilences || performance.now() > deadline;
       if (late || !mayBeRestarting(asError(error))) return refuseConnection(addressOf(url), asError(error));
     }
     await sleep(250);
   }
 }
 
+const textOf = ({ message, cause }: Error): string =>
+  `${message} ${cause instanceof Error ? cause.message : ""}`.trim();
+
+const isUnauthorized = (error: Error): boolean =>
+  error instanceof errors.AuthorizationError || /authorization/i.test(textOf(error));
+
 /** A server that is being restarted refuses, breaks off, or goes away in the middle of its greeting. */
 function mayBeRestarting(error: Error): boolean {
-  if (error instanceof errors.AuthorizationError || /authorization/i.test(error.message)) return false;
+  if (isUnauthorized(error)) return false;
   const { code } = (error.cause ?? {}) as { readonly code?: string };
   return code === undefined || ["ECONNREFUSED", "ECONNRESET", "EPIPE"].includes(code);
 }
 
 function refuseConnection(address: string, cause: Error): never {
-  const text = `${cause.message} ${cause.cause instanceof Error ? cause.cause.message : ""}`.trim();
-  if (cause instanceof errors.AuthorizationError || /authorization/i.test(text)) {
+  const got = textOf(cause);
+  if (isUnauthorized(cause)) {
     return fail({
       code: "UNAUTHORIZED",
       what: `${address} refuses this token, or wants one`,
-      got: text,
+      got,
       fix: `give it in the URL (nats://TOKEN@host:4222), in ${tokenVariable}, or as a file in ${credentialsVariable}`,
       cause,
     });
@@ -103,7 +108,7 @@ function refuseConnection(address: string, cause: Error): never {
     code: "SERVER_UNREACHABLE",
     what: `no server for workers at ${address}`,
     expected: "a NATS server with JetStream",
-    got: text,
+    got,
     fix: "start one (`nats-server -js`), check host, port and firewall, or leave --workers out: one process needs no server",
     cause,
   });

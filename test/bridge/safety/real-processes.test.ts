@@ -52,8 +52,8 @@ async function stopAfter(fromMs: number, quietMs = 300): Promise<number> {
 }
 
 describe("an onboard computer whose main thread is blocked 40 of every 150 ms", { timeout: 120_000 }, () => {
-  it("holds 100 Hz at the motor, and the operator killed with SIGKILL leaves zero within 50 ms", ({ skip }) =>
-    keepingTime(skip, async () => {
+  it("holds 100 Hz at the motor, and the operator killed with SIGKILL leaves zero within 50 ms", () =>
+    keepingTime(async () => {
       const operator = await drivingOperator();
       const missedBefore = await missedTicks(url);
       const fromMs = now();
@@ -70,10 +70,8 @@ describe("an onboard computer whose main thread is blocked 40 of every 150 ms", 
       expect(await stopAfter(killedMs)).toBeLessThanOrEqual(closeLimitMs);
     }));
 
-  it("zeroes the motor within the lease and 50 ms when the operator is frozen with SIGSTOP, and not when it thaws", ({
-    skip,
-  }) =>
-    keepingTime(skip, async () => {
+  it("zeroes the motor within the lease and 50 ms when the operator is frozen with SIGSTOP, and not when it thaws", () =>
+    keepingTime(async () => {
       const operator = await drivingOperator();
       const frozenMs = now();
       operator.kill("SIGSTOP");
@@ -87,8 +85,8 @@ describe("an onboard computer whose main thread is blocked 40 of every 150 ms", 
       await stopAfter(now(), 50);
     }));
 
-  it("fires the lease on time while its own main thread hangs", ({ skip }) =>
-    keepingTime(skip, async () => {
+  it("fires the lease on time while its own main thread hangs", () =>
+    keepingTime(async () => {
       onboard.stdin?.write("drive 4000\n");
       const from = motor.told.length;
       await until(() => motor.told.slice(from).some(({ value }) => value === 1));

@@ -91,7 +91,7 @@ export class WorkerHandle {
 
   /** Wait until the environments are built. @throws WORKER_FAILED when they cannot be */
   async introduction(): Promise<Introduction> {
-    const outcome = await this.#await(-1);
+    const outcome = await this.outcome();
     if (outcome.died !== undefined) throw outcome.died;
     return outcome.answer as Introduction;
   }
@@ -118,12 +118,15 @@ export class WorkerHandle {
     Atomics.notify(this.#control, word.request);
   }
 
-  /** The outcome of the last request, once it is there. */
-  outcome(): Promise<Outcome> {
-    return this.#await(this.#requested - 1);
+  /** The outcome of the last request, once it is there; before any request, the introduction. */
+  async outcome(): Promise<Outcome> {
+    await this.#settled();
+    return this.#collect();
   }
 
-  async #await(previous: number): Promise<Outcome> {
+  /** Until the last request is done with. */
+  async #settled(): Promise<void> {
+    const previous = this.#requested - 1;
     this.#worker.ref();
     while (this.alive && Atomics.load(this.#control, word.done) === previous) {
       const waiting = shared.waitAsync(this.#control, word.done, previous, this.timeoutMs);
@@ -131,7 +134,6 @@ export class WorkerHandle {
       if (woken === "timed-out") await this.#giveUp();
     }
     this.#worker.unref();
-    return this.#collect();
   }
 
   /** The outcome of the last request, blocking this thread. */
@@ -169,11 +171,17 @@ export class WorkerHandle {
     return failure.row < 0 ? failure : { ...failure, row: failure.row + this.start };
   }
 
-  /** End the thread; settles when it is gone. */
+  /** Let the environments close. What is under way comes first: asked before, it would seem to be done when the closing is. */
+  async #finish(): Promise<void> {
+    await this.#settled();
+    this.requestCall({ name: "close" });
+    await this.#settled();
+  }
+
+  /** End the thread; settles when it is gone. A call under way has a second to end. */
   async close(): Promise<void> {
     if (this.alive && !this.#closing) {
-      this.requestCall({ name: "close" });
-      await Promise.race([this.outcome(), new Promise((resolve) => setTimeout(resolve, 1000).unref())]);
+      await Promise.race([this.#finish(), new Promise((resolve) => setTimeout(resolve, 1000).unref())]);
     }
     this.#closing = true;
     this.#port.close();

@@ -177,6 +177,17 @@ test.skipIf(process.platform !== "linux")("no thread outlives close, not even on
   expect(threads()).toBeLessThanOrEqual(before);
 });
 
+test("a step that is under way when its environment closes is taken", async () => {
+  const env = await make("Flaky-v0");
+  await env.reset();
+  // Long enough for the threads to sleep: they wake later than the close comes.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const stepping = env.step(actions(0, 0, 0));
+  const closed = env.close();
+  expect([...(await stepping).rewards.data]).toEqual([1, 1, 1]);
+  await closed;
+});
+
 test("close ends the threads, twice is once, and later calls are refused", async () => {
   const env = await make("Flaky-v0");
   await env.reset();
